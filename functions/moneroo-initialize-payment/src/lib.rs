@@ -1,0 +1,110 @@
+//! `POST /functions/v1/moneroo-initialize-payment`: creates a hosted checkout for a priced purpose.
+//! Aliases: create-payment (buys a plan), moneroo (`{action, data}`). The price lives in Postgres: payments.price_of.
+
+mod ask;
+
+use ask::Ask;
+use serde_json::{Value, json};
+use shared::edge::{self, Answer, Contract, Cx, Limit, Refusal, Reply, Request, Response, User};
+use shared::payments::checkout::{self, Payment};
+use worker::{Context, Env, Result, event};
+
+const PURPOSE_REQUIRED: Refusal = Refusal::new(400, "PURPOSE_REQUIRED", "say what is being paid: purpose");
+const CARD_DATA_REFUSED: Refusal = Refusal::new(400, "CARD_DATA_REFUSED", "card numbers are never accepted here");
+const CONTRACT: Contract<User> = Contract::post("moneroo-initialize-payment")
+    .user()
+    .limit(Limit::Payment)
+    .refuses(&[PURPOSE_REQUIRED, CARD_DATA_REFUSED])
+    .rpc_refuses(&[
+        "ALREADY_PAID",
+        "NOT_PAYABLE",
+        "AMOUNT_MISMATCH",
+        "AMOUNT_OUT_OF_RANGE",
+        "AMOUNT_NOT_SUPPORTED",
+        "CURRENCY_MISMATCH",
+        "WALLET_BLOCKED",
+        "RIDE_NOT_PAYABLE",
+    ]);
+
+#[event(start)]
+fn start() {
+    edge::start();
+}
+
+#[event(fetch)]
+async fn fetch(req: Request, env: Env, ctx: Context) -> Result<Response> {
+    Ok(edge::serve(req, env, ctx, &CONTRACT, handle).await)
+}
+
+async fn handle(cx: Cx<User>, body: Value) -> Answer<Reply> {
+    let ask = Ask::read(&cx.world.invoked_as, body)?;
+    cx.is_caller(ask.user_id.as_deref())?;
+    let key = cx.idempotency_key(ask.idempotency_key.clone())?;
+    let payment = checkout::start(&cx, &ask.order(key)?).await?;
+    let body = answer(&cx.world.invoked_as, &payment);
+    Ok(Reply { replayed: !payment.fresh, ..Reply::json(if payment.fresh { 201 } else { 200 }, &body)? })
+}
+
+fn answer(invoked_as: &str, payment: &Payment) -> Value {
+    let mut body = json!({
+        "success": true, "payment_id": payment.provider_payment_id, "checkout_url": payment.checkout_url, "status": payment.status,
+        "amount": payment.amount, "fee": payment.fee, "total": payment.total, "currency": payment.currency,
+    });
+    match invoked_as {
+        "create-payment" => {
+            body["transaction_id"] = json!(payment.id);
+            body["payment_url"] = json!(payment.checkout_url);
+            body
+        }
+        "moneroo" => json!({ "success": true, "data": body }),
+        _ => body,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::testing::{ALICE, FakeDb, FakeHttp, alice, alice_pays, block_on};
+
+    fn code(body: &Value) -> String {
+        block_on(handle(alice(&FakeDb::unreachable()), body.clone())).unwrap_err().problem().code
+    }
+
+    #[test]
+    fn a_request_that_cannot_be_right_reaches_neither_postgres_nor_the_provider() {
+        for (body, expected) in [
+            (json!({ "amount": 1000 }), "PURPOSE_REQUIRED"),
+            (json!({ "purpose": "wallet_deposit", "amount": 10.5 }), "VALIDATION_ERROR"),
+            (json!({ "purpose": "gift", "amount": 10 }), "VALIDATION_ERROR"),
+            (json!({ "purpose": "wallet_deposit", "amount": 10, "user_id": "b0b" }), "IDENTITY_MISMATCH"),
+            (
+                json!({ "purpose": "wallet_deposit", "amount": 10, "card_number": "4111111111111111" }),
+                "CARD_DATA_REFUSED",
+            ),
+            (
+                json!({ "purpose": "wallet_deposit", "amount": 10, "return_url": "https://evil.test/x" }),
+                "VALIDATION_ERROR",
+            ),
+            (json!({ "purpose": "wallet_deposit", "amount": 10, "metadata": { "a": { "b": 1 } } }), "VALIDATION_ERROR"),
+            (json!({ "purpose": "ride", "purpose_id": "1" }), "VALIDATION_ERROR"),
+        ] {
+            assert_eq!(code(&body), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_fresh_payment_is_201_and_carries_our_signed_tag_to_the_provider() {
+        let begun = json!({ "fresh": true, "customer": { "email": "a@b.c" }, "payment": { "id": "p-1", "provider_payment_id": null,
+            "checkout_url": null, "status": "initiating", "attempt": 1, "amount": 500, "fee": 0, "total": 500, "currency": "XAF",
+            "description": "Payment", "provider_amount": 500 } });
+        let db = FakeDb::answers(&[(200, begun), (200, json!({ "status": "pending", "waiting_events": false }))]);
+        let http =
+            FakeHttp::answers(&[Ok((201, json!({ "data": { "id": "py_1", "checkout_url": "https://pay/py_1" } })))]);
+        let body = json!({ "purpose": "ride", "purpose_id": ALICE, "metadata": { "order_id": "victim" } });
+        assert_eq!(block_on(handle(alice_pays(&db, &http), body)).unwrap().status, 201);
+        let sent: Value = serde_json::from_str(http.sent.borrow()[0].body.as_deref().unwrap()).unwrap();
+        assert_eq!((&sent["metadata"]["intent_id"], &sent["amount"]), (&json!("p-1"), &json!(500)));
+        assert_eq!(sent["metadata"].get("order_id"), None, "a client's metadata never reaches the provider");
+        assert_eq!(sent["metadata"]["tag"].as_str().map(str::len), Some(64));
+    }
+}

@@ -1,0 +1,92 @@
+//! `POST or GET /functions/v1/moneroo-verify-payment`: asks the provider about the caller's own payment, settles, returns it.
+//! The browser's return page is no proof of anything: only the provider's answer to our own query is.
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use shared::edge::{self, Answer, Contract, Cx, Limit, Reply, Request, Response, User};
+use shared::payments::confirm::{Confirmed, confirm};
+use worker::{Context, Env, Result, event};
+
+const CONTRACT: Contract<User> = Contract::post("moneroo-verify-payment").or_get().user().limit(Limit::Payment);
+
+#[derive(Deserialize)]
+struct Ask {
+    payment_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Own {
+    ask_provider: bool,
+    provider_payment_id: Option<String>,
+    payment: Map<String, Value>,
+}
+
+#[event(start)]
+fn start() {
+    edge::start();
+}
+
+#[event(fetch)]
+async fn fetch(req: Request, env: Env, ctx: Context) -> Result<Response> {
+    Ok(edge::serve(req, env, ctx, &CONTRACT, handle).await)
+}
+
+async fn handle(cx: Cx<User>, ask: Ask) -> Answer<Reply> {
+    let wanted = json!({ "payment_id": ask.payment_id });
+    let mut own: Own = cx.rpc_read("payment_get", &wanted).await?;
+    let mut stale = false;
+    if let (true, Some(id)) = (own.ask_provider, &own.provider_payment_id) {
+        stale = confirm(&cx, id).await? == Confirmed::Silent;
+        own = cx.rpc_read("payment_get", &wanted).await?;
+    }
+    let mut body = json!({ "success": true, "payment": own.payment });
+    if stale {
+        body["stale"] = json!(true);
+    }
+    Reply::json(200, &body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::http::Lost;
+    use shared::testing::{FakeDb, FakeHttp, alice, alice_pays, block_on};
+
+    fn own(ask_provider: bool, status: &str) -> (u16, Value) {
+        (
+            200,
+            json!({ "ask_provider": ask_provider, "provider_payment_id": "py_1", "payment": { "id": "py_1", "status": status } }),
+        )
+    }
+
+    fn ask() -> Ask {
+        Ask { payment_id: Some("py_1".into()) }
+    }
+
+    #[test]
+    fn a_final_payment_is_answered_from_the_database() {
+        let reply = block_on(handle(alice(&FakeDb::answers(&[own(false, "success")])), ask())).unwrap();
+        assert!(!format!("{:?}", reply.body).contains("stale"));
+    }
+
+    #[test]
+    fn a_silent_provider_leaves_the_stored_status_marked_stale() {
+        let db = FakeDb::answers(&[own(true, "pending"), own(false, "pending")]);
+        let reply = block_on(handle(alice_pays(&db, &FakeHttp::answers(&[Err(Lost::Unreachable)])), ask())).unwrap();
+        assert!(format!("{:?}", reply.body).contains("\"stale\":true"));
+    }
+
+    #[test]
+    fn an_answer_settles_on_the_providers_word_and_not_on_a_forged_tag() {
+        let db =
+            FakeDb::answers(&[own(true, "pending"), (200, json!({ "outcome": "settled" })), own(false, "success")]);
+        let truth = json!({ "data": { "status": "success", "amount": 100, "currency": { "code": "GNF" }, "environment": "sandbox",
+            "metadata": { "intent_id": "victim", "attempt": "1", "tag": "forged" } } });
+        block_on(handle(alice_pays(&db, &FakeHttp::answers(&[Ok((200, truth))])), ask())).unwrap();
+        let settled = db.ask(1);
+        assert_eq!(
+            (&settled["amount"], &settled["status"], &settled["intent"]),
+            (&json!(100), &json!("success"), &Value::Null)
+        );
+    }
+}

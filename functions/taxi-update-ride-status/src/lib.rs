@@ -1,0 +1,81 @@
+//! `POST /functions/v1/taxi-update-ride-status`: moves a ride one step, with the driver, the notices and the money.
+//! Who may take which step is a table in Postgres: migrations/20261121094800_ride_states.sql.
+
+use serde::{Deserialize, Serialize};
+use shared::edge::{self, Answer, Contract, Cx, Reply, Request, Response, User};
+use uuid::Uuid;
+use worker::{Context, Env, Result, event};
+
+const CONTRACT: Contract<User> = Contract::post("taxi-update-ride-status").user().rpc_refuses(&["INVALID_TRANSITION"]);
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Status {
+    Requested,
+    Accepted,
+    Arriving,
+    #[serde(alias = "started")]
+    PickedUp,
+    InProgress,
+    Completed,
+    Cancelled,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Ask {
+    #[serde(alias = "tripId", alias = "ride_id")]
+    ride_id: Uuid,
+    status: Status,
+    /// 1 to 300 characters; required to cancel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+#[event(start)]
+fn start() {
+    edge::start();
+}
+
+#[event(fetch)]
+async fn fetch(req: Request, env: Env, ctx: Context) -> Result<Response> {
+    Ok(edge::serve(req, env, ctx, &CONTRACT, handle).await)
+}
+
+async fn handle(cx: Cx<User>, ask: Ask) -> Answer<Reply> {
+    cx.rpc("taxi_update_ride_status", &ask).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use shared::testing::{FakeDb, alice, block_on};
+
+    const RIDE: &str = "00000000-0000-4000-8000-00000000000a";
+
+    fn parse(status: &str) -> Answer<Ask> {
+        shared::json::parse(format!(r#"{{"rideId":"{RIDE}","status":"{status}","price_total":1}}"#).as_bytes())
+    }
+
+    #[test]
+    fn every_status_has_one_spelling_and_started_is_an_old_one() {
+        for (given, sent) in [
+            ("arriving", "arriving"),
+            ("picked_up", "picked_up"),
+            ("started", "picked_up"),
+            ("in_progress", "in_progress"),
+        ] {
+            let db = FakeDb::answers(&[(200, json!({ "success": true }))]);
+            block_on(handle(alice(&db), parse(given).unwrap())).unwrap();
+            assert_eq!(db.ask(0), json!({ "rideId": RIDE, "status": sent }), "{given}");
+        }
+    }
+
+    #[test]
+    fn a_status_nobody_knows_is_refused_without_repeating_it() {
+        let no = parse("teleported").err().expect("refused").problem();
+        assert_eq!((no.code.as_str(), &no.details[0]["field"]), ("VALIDATION_ERROR", &"status".into()));
+        assert!(!no.details.to_string().contains("teleported"), "{}", no.details);
+    }
+}

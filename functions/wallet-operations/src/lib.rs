@@ -1,0 +1,172 @@
+//! `POST /functions/v1/wallet-operations`: preview, deposit, withdraw, transfer. Alias: wallet-transfer.
+//! The balance rules live in Postgres: migrations/…_wallet_operations.sql. A deposit is a payment: `shared::payments`.
+
+mod deposit;
+
+use serde::{Deserialize, Serialize};
+use shared::edge::{self, Answer, ApiError, Contract, Cx, Limit, Refusal, Reply, Request, Response, User};
+use shared::money::{Amount, Currency};
+use shared::payments::Customer;
+use worker::{Context, Env, Result, event};
+
+const CASH: Refusal = Refusal::new(409, "METHOD_NOT_AVAILABLE", "cash is credited by an agent, through a transfer");
+const CONTRACT: Contract<User> =
+    Contract::post("wallet-operations").user().limit(Limit::Payment).refuses(&[CASH]).rpc_refuses(&[
+        "AMOUNT_OUT_OF_RANGE",
+        "AMOUNT_NOT_SUPPORTED",
+        "RECIPIENT_REQUIRED",
+        "RECIPIENT_NOT_FOUND",
+        "RECIPIENT_UNAVAILABLE",
+        "SELF_TRANSFER",
+        "INSUFFICIENT_FUNDS",
+        "DUPLICATE_SUSPECTED",
+        "METHOD_NOT_AVAILABLE",
+        "WALLET_BLOCKED",
+        "LIMIT_EXCEEDED",
+        "FRAUD_BLOCKED",
+        "MFA_REQUIRED",
+    ]);
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Operation {
+    Preview,
+    Deposit,
+    Withdraw,
+    Transfer,
+}
+
+#[derive(Debug, Deserialize)]
+struct Ask {
+    operation: Option<Operation>,
+    action: Option<Operation>,
+    amount: Option<Amount>,
+    currency: Option<Currency>,
+    #[serde(rename = "for")]
+    preview_of: Option<Operation>,
+    #[serde(alias = "receiver_id")]
+    recipient_id: Option<String>,
+    sender_id: Option<String>,
+    description: Option<String>,
+    method: Option<String>,
+    #[serde(alias = "phoneNumber")]
+    phone: Option<String>,
+    return_url: Option<String>,
+    customer: Option<Customer>,
+    payment_id: Option<String>,
+    #[serde(alias = "idempotencyKey")]
+    idempotency_key: Option<String>,
+    #[serde(default)]
+    confirm_duplicate: bool,
+}
+
+/// What Postgres is asked; every field is named here, so nothing else a client sends is written anywhere.
+#[derive(Serialize)]
+struct Command {
+    operation: Operation,
+    amount: Amount,
+    currency: Currency,
+    #[serde(rename = "for", skip_serializing_if = "Option::is_none")]
+    preview_of: Option<Operation>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recipient_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    method: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phone: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    idempotency_key: Option<String>,
+    confirm_duplicate: bool,
+}
+
+#[event(start)]
+fn start() {
+    edge::start();
+}
+
+#[event(fetch)]
+async fn fetch(req: Request, env: Env, ctx: Context) -> Result<Response> {
+    Ok(edge::serve(req, env, ctx, &CONTRACT, handle).await)
+}
+
+async fn handle(cx: Cx<User>, mut ask: Ask) -> Answer<Reply> {
+    cx.is_caller(ask.sender_id.as_deref())?;
+    let key = cx.idempotency_key(ask.idempotency_key.take())?;
+    let operation = operation(&cx, &ask)?;
+    if operation == Operation::Deposit {
+        return deposit::handle(&cx, ask, key).await;
+    }
+    let command = Command {
+        operation,
+        amount: ask.amount.ok_or_else(|| ApiError::invalid("amount", "is required"))?,
+        currency: ask.currency.unwrap_or_default(),
+        preview_of: ask.preview_of,
+        recipient_id: ask.recipient_id,
+        description: ask.description,
+        method: ask.method,
+        // Providers want digits; people write a plus.
+        phone: ask.phone.map(|phone| phone.trim_start_matches('+').to_owned()),
+        idempotency_key: key,
+        confirm_duplicate: ask.confirm_duplicate,
+    };
+    cx.rpc("wallet_operations", &command).await // As the caller; answer and refusals pass through unchanged.
+}
+
+fn operation(cx: &Cx<User>, ask: &Ask) -> Answer<Operation> {
+    match (ask.operation, ask.action) {
+        (Some(one), Some(other)) if one != other => Err(ApiError::invalid("action", "differs from operation")),
+        (Some(one), _) | (None, Some(one)) => Ok(one),
+        (None, None) if cx.world.invoked_as == "wallet-transfer" => Ok(Operation::Transfer),
+        (None, None) => Err(ApiError::invalid("operation", "must be preview, deposit, withdraw or transfer")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+    use shared::testing::{ALICE, FakeDb, alice, block_on};
+    use std::rc::Rc;
+
+    pub(crate) fn call(cx: Cx<User>, body: &Value) -> Answer<Reply> {
+        block_on(async { handle(cx, shared::json::parse(body.to_string().as_bytes())?).await })
+    }
+
+    fn refused(db: &Rc<FakeDb>, body: &Value) -> (u16, String) {
+        let no = call(alice(db), body).unwrap_err().problem();
+        (no.status, no.code)
+    }
+
+    #[test]
+    fn a_sender_other_than_the_caller_is_refused_and_postgres_is_not_asked() {
+        let body = json!({ "operation": "transfer", "amount": 100, "recipient_id": "USR0001", "sender_id": "b0b" });
+        assert_eq!(refused(&FakeDb::unreachable(), &body), (403, "IDENTITY_MISMATCH".into()));
+    }
+
+    #[test]
+    fn an_amount_that_is_no_positive_integer_is_refused_at_the_door() {
+        for amount in [json!(0), json!(-1), json!(1.5), json!("100"), json!(9_007_199_254_740_992_i64), Value::Null] {
+            let body = json!({ "operation": "transfer", "amount": amount, "recipient_id": "USR0001" });
+            assert_eq!(refused(&FakeDb::unreachable(), &body).0, 400, "{amount}");
+        }
+    }
+
+    #[test]
+    fn the_two_ways_to_name_an_operation_must_agree() {
+        let body = json!({ "operation": "transfer", "action": "withdraw", "amount": 100 });
+        assert_eq!(refused(&FakeDb::unreachable(), &body), (400, "VALIDATION_ERROR".into()));
+        assert_eq!(refused(&FakeDb::unreachable(), &json!({ "amount": 100 })).0, 400);
+    }
+
+    #[test]
+    fn a_transfer_asks_postgres_once_with_named_fields_only() {
+        let db = FakeDb::answers(&[(200, json!({ "success": true }))]);
+        let body = json!({ "action": "transfer", "amount": 100, "receiver_id": "USR0001", "sender_id": ALICE, "balance": 5, "idempotencyKey": "key-12345" });
+        assert_eq!(call(alice(&db), &body).unwrap().status, 200);
+        let expected = json!({ "operation": "transfer", "amount": 100, "currency": "GNF", "recipient_id": "USR0001",
+            "idempotency_key": "key-12345", "confirm_duplicate": false });
+        assert_eq!(db.ask(0), expected);
+    }
+}

@@ -1,0 +1,208 @@
+//! Suite `edge`: everyone does the same work on the same stack, in turns.
+//!
+//! Turns, because a machine's mood changes over minutes: a neighbour, a clock rate, a growing table. Round by round
+//! every subject has its turn, every second round backwards, and the median over the rounds is the figure.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use xtask::stack::{Options, Pids, Runtime, Stack};
+use xtask::tools;
+
+use crate::case::{Case, Door, Name};
+use crate::cpu;
+use crate::load::{Feed, Lanes, Round};
+use crate::machine::Machine;
+use crate::rows::Edge;
+use crate::stats::{hundredths, median, percentile, spread, tenths};
+use crate::subject::{Bench, Subject, build_ours};
+use crate::traffic::{Hello, Transfers};
+use crate::world::{Caller, World};
+use crate::{Settings, contract};
+
+/// What the last turn left to do, such as flushing, is over before the next one is measured.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// One subject's turn.
+struct Turn {
+    edge: f64,
+    gateway: f64,
+    postgres: f64,
+    rps: f64,
+    p50: f64,
+    p95: f64,
+    p99: f64,
+}
+
+pub async fn run(settings: &Settings, machine: &mut Machine) -> Result<Vec<Edge>> {
+    ensure!(cfg!(target_os = "linux"), "suite edge reads CPU time from /proc, which only Linux has");
+    // Open to all, because Postgres refuses to be root and has to reach it.
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    let dir = tempfile::Builder::new().prefix("cauris-bench-").permissions(open).tempdir()?;
+    let tools = tools::ensure().await?;
+    if settings.subjects.contains(&Name::Cauris) {
+        eprintln!("building what ships (--release)");
+        build_ours(&tools).await?;
+    }
+    let stack = Stack::start(options(dir.path())).await?;
+    let mut world = World::set_up(&stack.db_url, settings.callers).await?;
+    machine.postgres = Some(world.version().await?);
+    machine.rest = tools.rest.file_name().map(|name| name.to_string_lossy().into_owned());
+    let mut vars = stack.vars.clone();
+    vars.insert("LOG".into(), "off".into());
+    let bench = Bench { dir: &dir.path().join("subjects"), tools: &tools, vars: &vars };
+    std::fs::create_dir_all(bench.dir)?;
+    let mut subjects = Vec::new();
+    for name in &settings.subjects {
+        subjects.push(bench.start(*name).await?);
+    }
+    let measured = measure(settings, &subjects, &stack.pids(), &mut world).await;
+    for subject in subjects {
+        subject.end().await;
+    }
+    let rows = measured?;
+    world.check().await.context("after the run")?;
+    eprintln!("books balance after {} transfers", world.transfers());
+    stack.stop().await;
+    Ok(rows)
+}
+
+fn options(dir: &Path) -> Options {
+    // Commits wait for the disk, as in production.
+    Options { runtime: Runtime::None, throwaway: false, ..Options::ephemeral(dir.join("stack")) }
+}
+
+async fn measure(settings: &Settings, subjects: &[Subject], pids: &Pids, world: &mut World) -> Result<Vec<Edge>> {
+    let callers: Arc<[Caller]> = world.callers.clone().into();
+    let mut rows = Vec::new();
+    for case in &settings.cases {
+        let mut entrants = Vec::new();
+        for subject in subjects {
+            let Some(door) = subject.doors.get(&case.room()) else { continue };
+            let entrant = Entrant { settings, subject, door, feed: feed(*case, door, &callers, settings), pids };
+            contract::check(*case, door, world).await.with_context(|| format!("{} fails {case}", subject.name))?;
+            entrants.push(entrant);
+        }
+        rows.extend(rounds(*case, settings, &entrants, world).await?);
+    }
+    Ok(rows)
+}
+
+fn feed(case: Case, door: &Door, callers: &Arc<[Caller]>, settings: &Settings) -> Arc<dyn Feed> {
+    match case.alg() {
+        Some(alg) => Arc::new(Transfers::new(door.clone(), alg, Arc::clone(callers), settings.connections)),
+        None => Arc::new(Hello { door: door.clone() }),
+    }
+}
+
+async fn rounds(case: Case, settings: &Settings, entrants: &[Entrant<'_>], world: &mut World) -> Result<Vec<Edge>> {
+    eprintln!("{case}: contract held by {}; warming up", names(entrants));
+    let mut turns: BTreeMap<Name, Vec<Turn>> = BTreeMap::new();
+    for entrant in entrants {
+        count(case, world, entrant.fire(settings.warm_up()).await?.1)?;
+    }
+    if case.alg().is_some() {
+        world.tidy().await?;
+    }
+    for round in 0..settings.rounds {
+        eprintln!("{case}: round {} of {}", round + 1, settings.rounds);
+        let mut order: Vec<&Entrant> = entrants.iter().collect();
+        if round % 2 == 1 {
+            order.reverse();
+        }
+        for entrant in order {
+            let (turn, done) = entrant.fire(settings.span()).await?;
+            count(case, world, done)?;
+            turns.entry(entrant.subject.name).or_default().push(turn);
+        }
+    }
+    Ok(entrants.iter().filter_map(|entrant| Some(row(case, entrant, turns.get(&entrant.subject.name)?))).collect())
+}
+
+fn count(case: Case, world: &mut World, done: usize) -> Result<()> {
+    if case.alg().is_some() { world.answered(done) } else { Ok(()) }
+}
+
+fn names(entrants: &[Entrant]) -> String {
+    entrants.iter().map(|entrant| entrant.subject.name.to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// A subject at the door of one case.
+struct Entrant<'a> {
+    settings: &'a Settings,
+    subject: &'a Subject,
+    door: &'a Door,
+    feed: Arc<dyn Feed>,
+    pids: &'a Pids,
+}
+
+impl Entrant<'_> {
+    /// Runs one turn; connections are opened before the clocks are read.
+    async fn fire(&self, span: Duration) -> Result<(Turn, usize)> {
+        let lanes = Lanes::open(self.door.addr, self.settings.connections).await?;
+        let before = self.cpu()?;
+        let round = lanes.fire(&self.feed, span).await.with_context(|| format!("{} was asked", self.subject.name))?;
+        let after = self.cpu()?;
+        tokio::time::sleep(PAUSE).await;
+        Ok((turn(&round, before, after), round.done()))
+    }
+
+    /// Of the subject, the gateway and Postgres.
+    fn cpu(&self) -> Result<[Duration; 3]> {
+        Ok([cpu::used(self.subject.pid())?, cpu::used(self.pids.rest)?, cpu::used(self.pids.postgres)?])
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a turn has thousands of requests, not 2^53")]
+fn turn(round: &Round, before: [Duration; 3], after: [Duration; 3]) -> Turn {
+    let done = round.done() as f64;
+    let per_request = |part: usize| after[part].saturating_sub(before[part]).as_secs_f64() * 1e6 / done;
+    let milliseconds = |percent| percentile(&round.latencies, percent).as_secs_f64() * 1e3;
+    Turn {
+        edge: per_request(0),
+        gateway: per_request(1),
+        postgres: per_request(2),
+        rps: done / round.elapsed.as_secs_f64(),
+        p50: milliseconds(50),
+        p95: milliseconds(95),
+        p99: milliseconds(99),
+    }
+}
+
+fn row(case: Case, entrant: &Entrant, turns: &[Turn]) -> Edge {
+    let middle = |figure: fn(&Turn) -> f64| median(turns.iter().map(figure));
+    Edge {
+        suite: "edge",
+        case: case.to_string(),
+        subject: entrant.subject.name.to_string(),
+        cpu_us: tenths(middle(|turn| turn.edge)),
+        gateway_cpu_us: tenths(middle(|turn| turn.gateway)),
+        pg_cpu_us: tenths(middle(|turn| turn.postgres)),
+        rps: middle(|turn| turn.rps).round(),
+        p50_ms: hundredths(middle(|turn| turn.p50)),
+        p95_ms: hundredths(middle(|turn| turn.p95)),
+        p99_ms: hundredths(middle(|turn| turn.p99)),
+        runs: turns.len(),
+        spread: spread(turns.iter().map(|turn| turn.edge)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_turn_divides_what_each_process_used_by_what_was_answered() {
+        let latencies = (1..=1000).map(|n| Duration::from_micros(n * 10)).collect();
+        let round = Round { elapsed: Duration::from_secs(2), latencies };
+        let millis = |values: [u64; 3]| values.map(Duration::from_millis);
+        let turn = turn(&round, millis([10, 20, 30]), millis([160, 220, 330]));
+        let figures = [turn.edge, turn.gateway, turn.postgres, turn.rps, turn.p50, turn.p95, turn.p99];
+        for (figure, expected) in figures.into_iter().zip([150.0, 200.0, 300.0, 500.0, 5.0, 9.5, 9.9]) {
+            assert!((figure - expected).abs() < 1e-6, "{figures:?}");
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! The one command of the house, as a library: `tests` and `scripts/bench` start the same stack that
+//! `cargo xtask dev` does.
+//!
+//! Below in reading order: what the house holds, what it needs, how its parts run, what the commands do.
+
+pub mod house;
+pub mod keys;
+
+pub mod process;
+pub mod tools;
+
+pub mod build;
+pub mod capnp;
+pub mod wrangler;
+
+pub mod functions;
+pub mod migrate;
+pub mod postgres;
+pub mod rest;
+pub mod stack;
+
+pub mod check;
+pub mod deploy;
+pub mod dev;
+pub mod new;
+pub mod story;
+pub mod test;
+pub mod watch;

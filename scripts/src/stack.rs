@@ -1,0 +1,345 @@
+//! The whole local stack: Postgres, the REST gateway, the payment sandbox and every function, started in the right
+//! order and ended in the reverse. `cargo xtask dev`, the tests and the benchmarks all start this one.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::functions::{self, Setup};
+use crate::migrate;
+use crate::postgres::{self, Postgres};
+use crate::process::{Child, DataDir, group_members};
+use crate::tools::{self, Tools};
+use crate::{keys, rest};
+
+mod ports;
+
+use ports::Ports;
+
+/// What serves the functions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Runtime {
+    /// What a developer has: slower, serves again what is built again.
+    WranglerDev,
+    /// What benchmarks and self-hosting have.
+    Workerd,
+    /// No functions at all: for SQL tests.
+    None,
+}
+
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Ports: 0 picks a free one.
+    pub api_port: u16,
+    pub db_port: u16,
+    pub rest_port: u16,
+    pub sandbox_port: u16,
+    pub data_dir: PathBuf,
+    /// Instead of the embedded one.
+    pub database_url: Option<String>,
+    pub runtime: Runtime,
+    /// Added to what the workers get, or in its place.
+    pub extra_vars: BTreeMap<String, String>,
+    /// As in production; off by default for tests, which call more often than any person.
+    pub rate_limits: bool,
+    /// The data is thrown away: no waiting for the disk.
+    pub throwaway: bool,
+    pub quiet: bool,
+}
+
+impl Options {
+    /// Free ports, fresh data, no rate limits: for one run in a folder of its own.
+    pub fn ephemeral(data_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            api_port: 0,
+            db_port: 0,
+            rest_port: 0,
+            sandbox_port: 0,
+            data_dir: data_dir.into(),
+            database_url: None,
+            runtime: Runtime::WranglerDev,
+            extra_vars: BTreeMap::new(),
+            rate_limits: false,
+            throwaway: true,
+            quiet: true,
+        }
+    }
+}
+
+/// Who does the work: for measuring, and for killing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pids {
+    pub functions: Vec<u32>,
+    pub rest: u32,
+    /// The first process of the cluster; its children are the sessions.
+    pub postgres: u32,
+}
+
+/// A running stack. Fields are dropped from the top: whoever asks ends before whoever answers.
+pub struct Stack {
+    functions: Option<Child>,
+    rest: Option<Child>,
+    /// The payment provider, in this process.
+    pub sandbox: sandbox::Handle,
+    postgres: Option<Postgres>,
+    pub api_url: String,
+    pub rest_url: String,
+    pub db_url: String,
+    pub sandbox_url: String,
+    /// What the workers got.
+    pub vars: BTreeMap<String, String>,
+    runtime: Runtime,
+    rate_limits: bool,
+    ports: Ports,
+    tools: Tools,
+    dir: DataDir,
+}
+
+/// A folder that is ours and ports that are free: what can be refused before anything is built or started.
+pub struct Prepared {
+    options: Options,
+    dir: DataDir,
+    ports: Ports,
+}
+
+impl Prepared {
+    pub fn new(options: Options) -> Result<Self> {
+        let dir = DataDir::open(&options.data_dir)?;
+        let ports = Ports::take(&options)?;
+        Ok(Self { options, dir, ports })
+    }
+
+    pub fn data_dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// A database of the developer's own must be there already.
+    pub async fn check_database(&self) -> Result<()> {
+        if let Some(url) = &self.options.database_url {
+            postgres::connect(url).await?;
+        }
+        Ok(())
+    }
+
+    /// Forgets the embedded database.
+    pub async fn erase(&self) -> Result<()> {
+        ensure!(
+            self.options.database_url.is_none(),
+            "--fresh forgets the embedded database, and DATABASE_URL names another"
+        );
+        Postgres::erase(&self.dir).await
+    }
+
+    /// Starts everything; the functions must be built.
+    pub async fn start(self) -> Result<Stack> {
+        let Self { options, dir, ports } = self;
+        let tools = tools::ensure().await?;
+        let sandbox = start_sandbox(&ports).await?;
+        let vars = vars(&options, &ports, &sandbox.url());
+        let setup = Setup {
+            tools: &tools,
+            dir: &dir,
+            vars: &vars,
+            port: ports.api,
+            runtime: options.runtime,
+            rate_limits: options.rate_limits,
+        };
+        // Functions and database start at the same time; the first request needs both.
+        let data = start_data(&options, &dir, &tools, &ports);
+        let ((postgres, db_url, rest), functions) = tokio::try_join!(data, start_functions(&setup))?;
+        let stack = Stack {
+            functions,
+            rest: Some(rest),
+            postgres,
+            api_url: format!("http://127.0.0.1:{}", ports.api),
+            rest_url: format!("http://127.0.0.1:{}", ports.rest),
+            sandbox_url: sandbox.url(),
+            sandbox,
+            db_url,
+            vars,
+            runtime: options.runtime,
+            rate_limits: options.rate_limits,
+            ports,
+            tools,
+            dir,
+        };
+        if stack.functions.is_some() {
+            stack.check_health().await?;
+        }
+        Ok(stack)
+    }
+}
+
+impl Stack {
+    /// Starts everything; the functions must be built.
+    pub async fn start(options: Options) -> Result<Self> {
+        Prepared::new(options)?.start().await
+    }
+
+    /// With fresh settings: the list of functions changed.
+    pub async fn restart_functions(&mut self) -> Result<()> {
+        if let Some(functions) = self.functions.take() {
+            functions.end().await;
+        }
+        self.start_functions().await
+    }
+
+    /// Starts the functions again, after a kill.
+    pub async fn start_functions(&mut self) -> Result<()> {
+        ensure!(self.functions.is_none(), "the functions are running");
+        let setup = Setup {
+            tools: &self.tools,
+            dir: &self.dir,
+            vars: &self.vars,
+            port: self.ports.api,
+            runtime: self.runtime,
+            rate_limits: self.rate_limits,
+        };
+        self.functions = start_functions(&setup).await?;
+        Ok(())
+    }
+
+    /// A crash of whatever serves the functions.
+    pub async fn kill_functions(&mut self) {
+        if let Some(functions) = self.functions.take() {
+            functions.kill().await;
+        }
+    }
+
+    /// A crash of the database; of the embedded one only.
+    pub async fn kill_postgres(&mut self) {
+        if let Some(postgres) = &mut self.postgres {
+            postgres.kill().await;
+        }
+    }
+
+    pub async fn start_postgres(&mut self) -> Result<()> {
+        match &mut self.postgres {
+            Some(postgres) => postgres.resume(&self.dir).await,
+            None => bail!("the database is not ours to start"),
+        }
+    }
+
+    pub fn pids(&self) -> Pids {
+        Pids {
+            functions: self.functions.as_ref().map(|child| group_members(child.pid())).unwrap_or_default(),
+            rest: self.rest.as_ref().map(Child::pid).unwrap_or_default(),
+            postgres: self.postgres.as_ref().and_then(Postgres::pid).unwrap_or_default(),
+        }
+    }
+
+    /// Where logs and settings are.
+    pub fn data_dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Returns when a part has ended that should not have; the error names it.
+    pub async fn watch_over(&mut self) -> anyhow::Error {
+        loop {
+            for child in [&mut self.functions, &mut self.rest].into_iter().flatten() {
+                if let Some(status) = child.status() {
+                    return anyhow::anyhow!("{} ended ({status}){}", child.name(), child.last_words());
+                }
+            }
+            if let Some(error) = self.postgres.as_mut().and_then(Postgres::ended) {
+                return error;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        }
+    }
+
+    /// Ends everything, politely, and waits.
+    pub async fn stop(mut self) {
+        if let Some(functions) = self.functions.take() {
+            functions.end().await;
+        }
+        if let Some(rest) = self.rest.take() {
+            rest.end().await;
+        }
+        if let Some(mut postgres) = self.postgres.take() {
+            postgres.stop().await;
+        }
+        self.sandbox.stop().await;
+        self.dir.forget();
+    }
+
+    async fn check_health(&self) -> Result<()> {
+        let client = reqwest::Client::builder().no_proxy().build()?;
+        let answer = client.get(format!("{}/functions/v1/health", self.api_url)).send().await?;
+        let (status, body) = (answer.status(), answer.text().await?);
+        ensure!(status.is_success(), "the stack is not healthy: {status} {body}");
+        Ok(())
+    }
+}
+
+async fn start_sandbox(ports: &Ports) -> Result<sandbox::Handle> {
+    let config = sandbox::Config {
+        secret_key: keys::MONEROO_SECRET_KEY.into(),
+        webhook_secret: keys::MONEROO_WEBHOOK_SECRET.into(),
+        webhook_url: Some(format!("http://127.0.0.1:{}/functions/v1/moneroo-webhook", ports.api)),
+        ..sandbox::Config::default()
+    };
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports.sandbox));
+    sandbox::serve(address, config).await.with_context(|| format!("the sandbox cannot listen on {address}"))
+}
+
+fn vars(options: &Options, ports: &Ports, sandbox_url: &str) -> BTreeMap<String, String> {
+    let mut vars = keys::worker_vars();
+    vars.insert("POSTGREST_URL".into(), format!("http://127.0.0.1:{}", ports.rest));
+    vars.insert("MONEROO_URL".into(), sandbox_url.into());
+    vars.extend(options.extra_vars.clone());
+    vars
+}
+
+async fn start_functions(setup: &Setup<'_>) -> Result<Option<Child>> {
+    match setup.runtime {
+        Runtime::None => Ok(None),
+        Runtime::WranglerDev | Runtime::Workerd => functions::start(setup).await.map(Some),
+    }
+}
+
+/// The database, its migrations, and the gateway that reads them.
+async fn start_data(
+    options: &Options,
+    dir: &DataDir,
+    tools: &Tools,
+    ports: &Ports,
+) -> Result<(Option<Postgres>, String, Child)> {
+    let (postgres, db_url) = match &options.database_url {
+        Some(url) => (None, url.clone()),
+        None => {
+            let postgres = Postgres::start(dir, ports.db, options.throwaway, options.quiet).await?;
+            (Some(postgres), postgres::url(ports.db))
+        }
+    };
+    let applied = migrate::apply(&db_url).await?;
+    if !options.quiet && !applied.is_empty() {
+        println!("  {} migrations applied", applied.len());
+    }
+    let login = login_url(&db_url, postgres.is_some()).await?;
+    let rest = rest::start(tools, dir, &login, ports.rest).await?;
+    Ok((postgres, db_url, rest))
+}
+
+/// The URL of the gateway's login role. In a database of ours it has the known password; in a developer's own it
+/// keeps the one it has, if that is Supabase's.
+async fn login_url(db_url: &str, ours: bool) -> Result<String> {
+    let login = postgres::as_user(db_url, rest::LOGIN, postgres::PASSWORD)?;
+    if !ours && postgres::connect(&login).await.is_ok() {
+        return Ok(login);
+    }
+    let local = db_url.contains("@127.0.0.1") || db_url.contains("@localhost") || db_url.contains("@[::1]");
+    ensure!(
+        ours || local,
+        "{} has no login {}/{}",
+        postgres::without_password(db_url),
+        rest::LOGIN,
+        postgres::PASSWORD
+    );
+    let sql = format!("alter role {} login password '{}'", rest::LOGIN, postgres::PASSWORD);
+    let client = postgres::connect(db_url).await?;
+    client.batch_execute(&sql).await.map_err(|error| anyhow::anyhow!("{}", postgres::causes(&error)))?;
+    Ok(login)
+}

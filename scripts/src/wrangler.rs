@@ -1,0 +1,196 @@
+//! `cargo xtask gen`: writes each `functions/<name>/wrangler.toml` from its manifest and the environments of the root.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::house::{self, Auth, Binding, Function};
+
+pub mod environment;
+
+use environment::{Environment, Environments};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Write nothing; fail when a file is stale
+    #[arg(long)]
+    check: bool,
+}
+
+pub async fn run(args: Args) -> Result<()> {
+    let stale = stale()?;
+    if args.check {
+        let names: Vec<_> = stale.iter().map(|(file, _)| house::shown(file)).collect();
+        ensure!(names.is_empty(), "stale: {}; run `cargo xtask gen`", names.join(", "));
+        return Ok(());
+    }
+    for (file, fresh) in &stale {
+        fs::write(file, fresh).with_context(|| format!("cannot write {}", file.display()))?;
+        println!("wrote {}", house::shown(file));
+    }
+    if stale.is_empty() {
+        println!("every wrangler.toml is fresh");
+    }
+    Ok(())
+}
+
+/// The files that differ from what they should be, each with the text that it should have.
+pub fn stale() -> Result<Vec<(PathBuf, String)>> {
+    let functions = house::functions()?;
+    let environments = Environments::read()?;
+    let mut stale = Vec::new();
+    for function in &functions {
+        let fresh = render(function, &functions, &environments)?;
+        let file = function.wrangler_file();
+        if fs::read_to_string(&file).ok().as_deref() != Some(&fresh) {
+            stale.push((file, fresh));
+        }
+    }
+    Ok(stale)
+}
+
+/// The variables of a function: text that anybody may read.
+pub fn vars(function: &Function) -> Vec<&'static str> {
+    let mut names = vec!["ALLOWED_ORIGINS", "LOG"];
+    if function.auth == Auth::User {
+        names.extend(["JWT_AUDIENCE", "JWT_ISSUER", "JWT_JWKS"]);
+    }
+    if function.has(Binding::Db) || function.has(Binding::Service) {
+        names.extend(["ANON_KEY", "POSTGREST_URL"]);
+    }
+    if function.has(Binding::Moneroo) {
+        names.extend(["MONEROO_URL", "PAYMENT_ENVIRONMENT", "PAYMENT_RETURN_URL", "RETURN_ORIGINS"]);
+    }
+    names.sort_unstable();
+    names
+}
+
+/// The secrets a function cannot do without.
+pub fn secrets(function: &Function) -> Vec<&'static str> {
+    let mut names = Vec::new();
+    if function.auth == Auth::User {
+        names.push("JWT_SECRET");
+    }
+    if function.has(Binding::Service) {
+        names.push("SERVICE_ROLE_KEY");
+    }
+    if function.has(Binding::Moneroo) {
+        names.extend(["MONEROO_SECRET_KEY", "MONEROO_WEBHOOK_SECRET", "PAYMENT_TAG_KEY"]);
+    }
+    if function.has(Binding::Internal) {
+        names.push("INTERNAL_API_KEY");
+    }
+    names.sort_unstable();
+    names
+}
+
+/// The secrets that exist for a while only, such as the old key during a rotation.
+pub fn optional_secrets(function: &Function) -> Vec<&'static str> {
+    if function.has(Binding::Internal) { vec!["INTERNAL_API_KEY_PREVIOUS"] } else { Vec::new() }
+}
+
+/// What the gateway is bound to: a binding's name and the function behind it, for every name and every alias.
+pub fn services(functions: &[Function]) -> Vec<(String, &Function)> {
+    let callable = functions.iter().filter(|function| !function.is_gateway());
+    let mut services: Vec<_> =
+        callable.flat_map(|function| function.names().map(move |name| (binding_of(name), function))).collect();
+    services.sort_by(|a, b| a.0.cmp(&b.0));
+    services
+}
+
+/// `FN_` keeps a path of the outside world from ever naming a secret.
+pub fn binding_of(name: &str) -> String {
+    format!("FN_{}", name.replace('-', "_").to_uppercase())
+}
+
+/// One function's file. `functions` are all of them: the gateway's file lists the others.
+pub fn render(function: &Function, functions: &[Function], environments: &Environments) -> Result<String> {
+    let name = &function.name;
+    let mut out = String::from(
+        "# Written by `cargo xtask gen` from the Cargo.toml beside it and the wrangler.toml of the root: edit those.\n",
+    );
+    writeln!(out, "name = {}", quoted(name))?;
+    writeln!(out, "main = \"build/index.js\"")?;
+    writeln!(out, "compatibility_date = {}", quoted(&environments.compatibility_date))?;
+    writeln!(out, "workers_dev = false")?;
+    writeln!(out, "preview_urls = false")?;
+    writeln!(out, "limits = {}", environments.limits)?;
+    writeln!(out, "observability = {}", environments.observability)?;
+    section(&mut out, None, function, functions, &environments.production)?;
+    for (label, environment) in &environments.named {
+        writeln!(out, "\n[env.{label}]")?;
+        writeln!(out, "name = {}", quoted(&format!("{name}-{label}")))?;
+        section(&mut out, Some(label), function, functions, environment)?;
+    }
+    Ok(out)
+}
+
+/// What wrangler does not inherit, and so must be said in each environment.
+fn section(
+    out: &mut String,
+    label: Option<&str>,
+    function: &Function,
+    functions: &[Function],
+    environment: &Environment,
+) -> Result<()> {
+    let prefix = label.map(|label| format!("env.{label}.")).unwrap_or_default();
+    routes(out, function, environment)?;
+    writeln!(out, "\n[{prefix}vars]")?;
+    for name in vars(function) {
+        let Some(value) = environment.vars.get(name) else {
+            bail!("wrangler.toml: [{prefix}vars] lacks {name}, which functions/{} needs", function.name);
+        };
+        writeln!(out, "{name} = {}", quoted(value))?;
+    }
+    let secrets = secrets(function);
+    if !secrets.is_empty() {
+        let names: Vec<_> = secrets.iter().map(|name| quoted(name)).collect();
+        writeln!(out, "\n[{prefix}secrets]\nrequired = [{}]", names.join(", "))?;
+    }
+    if !function.crons.is_empty() {
+        let crons: Vec<_> = function.crons.iter().map(|cron| quoted(cron)).collect();
+        writeln!(out, "\n[{prefix}triggers]\ncrons = [{}]", crons.join(", "))?;
+    }
+    if let Some(class) = function.limit.class() {
+        let Some(limit) = environment.ratelimits.iter().find(|limit| limit.name == class) else {
+            bail!("wrangler.toml: [[{prefix}ratelimits]] lacks {class}, the limit of functions/{}", function.name);
+        };
+        writeln!(out, "\n[[{prefix}ratelimits]]\nname = \"RATE_LIMIT\"")?;
+        writeln!(out, "namespace_id = {}", quoted(&limit.namespace_id))?;
+        writeln!(out, "simple = {{ limit = {}, period = {} }}", limit.simple.limit, limit.simple.period)?;
+    }
+    if function.is_gateway() {
+        for (binding, target) in services(functions) {
+            let service = label.map_or(target.name.clone(), |label| format!("{}-{label}", target.name));
+            writeln!(out, "\n[[{prefix}services]]\nbinding = {}\nservice = {}", quoted(&binding), quoted(&service))?;
+        }
+    }
+    Ok(())
+}
+
+/// Two patterns for each name. A pattern is compared with the whole URL, so `foo` alone misses `foo?a=b`: such a call
+/// reaches the function through the gateway's catch-all. `foo*` would take it, and every `foo-bar` too.
+fn routes(out: &mut String, function: &Function, environment: &Environment) -> Result<()> {
+    let host = environment.host();
+    let patterns: Vec<_> = if function.is_gateway() {
+        vec![format!("{host}/*")]
+    } else {
+        let base = format!("{host}/functions/v1");
+        function.names().flat_map(|name| [format!("{base}/{name}"), format!("{base}/{name}/*")]).collect()
+    };
+    writeln!(out, "routes = [")?;
+    for pattern in patterns {
+        writeln!(out, "  {{ pattern = {}, zone_name = {} }},", quoted(&pattern), quoted(environment.zone()))?;
+    }
+    writeln!(out, "]")?;
+    Ok(())
+}
+
+fn quoted(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+#[cfg(test)]
+mod tests;

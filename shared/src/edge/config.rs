@@ -1,0 +1,80 @@
+//! Settings, read once per isolate into one struct. The only reader of the environment.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use jwt_compact::alg::Hs256Key;
+use wasm_bindgen::JsValue;
+
+use super::js;
+use crate::auth::Issuer;
+use crate::payments::{Settings, moneroo};
+use crate::secret::Secret;
+
+#[derive(Debug)]
+pub struct Config {
+    pub postgrest_url: String,
+    pub anon_key: String,
+    pub service_key: Secret,
+    pub issuer: Issuer,
+    pub allowed_origins: Vec<String>,
+    pub log: bool,
+    pub settings: Rc<Settings>,
+}
+
+thread_local! {
+    static CONFIG: RefCell<Option<Rc<Config>>> = const { RefCell::new(None) };
+}
+
+pub fn of(env: &JsValue) -> Rc<Config> {
+    if let Some(config) = CONFIG.with_borrow(Clone::clone) {
+        return config;
+    }
+    let config = Rc::new(read(env));
+    CONFIG.set(Some(Rc::clone(&config)));
+    config
+}
+
+fn list(text: &str) -> Vec<String> {
+    text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
+}
+
+fn read(env: &JsValue) -> Config {
+    let text = |name| js::text(env, name).trim().to_owned();
+    let secret = |name| Secret::new(text(name));
+    let hs256 = text("JWT_SECRET");
+    Config {
+        postgrest_url: text("POSTGREST_URL"),
+        anon_key: text("ANON_KEY"),
+        service_key: secret("SERVICE_ROLE_KEY"),
+        issuer: Issuer {
+            // An empty secret would verify what anyone can sign.
+            hs256: (!hs256.is_empty()).then(|| Hs256Key::new(hs256.as_bytes())),
+            public: Issuer::public_keys(&text("JWT_JWKS")),
+            issuer: text("JWT_ISSUER"),
+            audience: Some(text("JWT_AUDIENCE"))
+                .filter(|a| !a.is_empty())
+                .unwrap_or_else(|| "authenticated".to_owned()),
+        },
+        allowed_origins: list(&text("ALLOWED_ORIGINS")),
+        log: text("LOG") != "off",
+        settings: Rc::new(Settings {
+            moneroo_url: text("MONEROO_URL"),
+            moneroo_secret_key: secret("MONEROO_SECRET_KEY"),
+            moneroo_webhook_secrets: moneroo::secrets(&text("MONEROO_WEBHOOK_SECRET")),
+            tag_key: secret("PAYMENT_TAG_KEY"),
+            environment: Some(text("PAYMENT_ENVIRONMENT"))
+                .filter(|e| e == "sandbox")
+                .unwrap_or_else(|| "live".to_owned()),
+            return_url: text("PAYMENT_RETURN_URL"),
+            return_origins: list(&text("RETURN_ORIGINS")),
+            internal_keys: vec![secret("INTERNAL_API_KEY"), secret("INTERNAL_API_KEY_PREVIOUS")],
+        }),
+    }
+}
+
+/// The configuration of this isolate, once a request has read it.
+#[cfg(target_arch = "wasm32")]
+pub fn current() -> Option<Rc<Config>> {
+    CONFIG.with_borrow(Clone::clone)
+}

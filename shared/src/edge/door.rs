@@ -1,0 +1,258 @@
+//! The pipeline, compiled once per function and generic over nothing: from the raw request to an admitted caller, and from
+//! an answer to the raw response.
+
+use std::rc::Rc;
+
+use js_sys::{Object, Reflect};
+use web_sys::{Request, Response};
+use worker::{Context, Env};
+
+use super::config::{self, Config};
+use super::host::Network;
+use super::postgrest::Gateway;
+use super::{cors, js, log, tokens};
+use crate::auth;
+use crate::contract::{Auth, Limit, Spec, User};
+use crate::cx::{Reply, World};
+use crate::db::Body;
+use crate::error::{
+    Answer, ApiError, BAD_JSON, BAD_KEY, METHOD_NOT_ALLOWED, PAYLOAD_TOO_LARGE, RATE_LIMITED, UNAUTHENTICATED,
+    UNAVAILABLE, UNSUPPORTED_MEDIA_TYPE,
+};
+
+/// Before: nothing about the caller is known.
+pub struct Door<'a> {
+    req: Request,
+    env: &'a Env,
+    spec: &'static Spec,
+    config: Rc<Config>,
+}
+
+/// After: who asks, with what, and what is needed to answer.
+pub struct Entered {
+    pub spec: &'static Spec,
+    pub user: Option<User>,
+    pub body: Vec<u8>,
+    pub world: Rc<World>,
+    origin: Option<String>,
+    log: bool,
+}
+
+impl<'a> Door<'a> {
+    pub fn new(req: Request, env: &'a Env, spec: &'static Spec) -> Self {
+        let config = config::of(env);
+        Self { req, env, spec, config }
+    }
+
+    /// # Errors
+    /// The response to send at once: a preflight's, or a refusal.
+    pub async fn enter(self) -> Result<Entered, Response> {
+        let request_id = js::header(&self.req, "x-request-id").filter(|id| is_uuid(id)).unwrap_or_else(js::request_id);
+        let method = self.req.method();
+        if method == "OPTIONS" {
+            return Err(cors::preflight(&self.config, &self.req, &request_id));
+        }
+        let (invoked_as, query) = self.address();
+        let key = js::header(&self.req, "idempotency-key").map(|key| key.trim_matches('"').to_owned());
+        let world = world(&self.config, self.spec, request_id, invoked_as, key);
+        let mut entered = Entered {
+            spec: self.spec,
+            user: None,
+            body: Vec::new(),
+            world,
+            origin: cors::origin(&self.config, &self.req),
+            log: self.config.log,
+        };
+        match self.admit(&method, &query, &mut entered).await {
+            Ok(()) => Ok(entered),
+            Err(error) => {
+                let allow = error == METHOD_NOT_ALLOWED.into();
+                let response = entered.close(Err(error));
+                if allow {
+                    drop(
+                        response
+                            .headers()
+                            .set("allow", if self.spec.get_too { "GET, POST, OPTIONS" } else { "POST, OPTIONS" }),
+                    );
+                }
+                Err(response)
+            }
+        }
+    }
+
+    async fn admit(&self, method: &str, query: &str, entered: &mut Entered) -> Answer<()> {
+        let get = method == "GET" && self.spec.get_too;
+        if method != "POST" && !get {
+            return Err(METHOD_NOT_ALLOWED.into());
+        }
+        entered.user = self.caller(entered.world.now_ms).await?;
+        self.within_rate(entered.user.as_ref()).await?;
+        entered.body = if get { from_query(query) } else { self.body().await? };
+        Ok(())
+    }
+
+    /// The last segment after `/functions/v1/`, and the query.
+    fn address(&self) -> (String, String) {
+        let url = self.req.url();
+        let (path, query) = url.split_once('?').unwrap_or((&url, ""));
+        let name = path.split_once("/functions/v1/").map_or("", |(_, rest)| rest.split('/').next().unwrap_or(""));
+        (name.to_owned(), query.to_owned())
+    }
+
+    async fn caller(&self, now_ms: u64) -> Answer<Option<User>> {
+        match self.spec.auth {
+            Auth::Public | Auth::Webhook => Ok(None),
+            Auth::Cron => {
+                let given = js::header(&self.req, "x-internal-api-key").unwrap_or_default();
+                // Both keys are compared, so the time does not tell which one matched.
+                let good = self.config.settings.internal_keys.iter().fold(false, |good, key| key.equals(&given) | good);
+                if good { Ok(None) } else { Err(BAD_KEY.into()) }
+            }
+            Auth::User => {
+                let header = js::header(&self.req, "authorization");
+                let token = auth::bearer(header.as_deref()).map_err(|_| ApiError::from(UNAUTHENTICATED))?;
+                let now_s = i64::try_from(now_ms / 1000).unwrap_or(i64::MAX);
+                let verified = tokens::verify(token, &self.config.issuer, now_s)
+                    .await
+                    .map_err(|_| ApiError::from(UNAUTHENTICATED))?;
+                Ok(Some(User { id: verified.user, token: token.into() }))
+            }
+        }
+    }
+
+    /// The platform's rate-limit binding of this function's class. Absent (bare workerd): no limit.
+    async fn within_rate(&self, user: Option<&User>) -> Answer<()> {
+        if self.spec.limit == Limit::None {
+            return Ok(());
+        }
+        let Some(limiter) = js::binding(self.env, "RATE_LIMIT") else { return Ok(()) };
+        let key = match user {
+            Some(user) => user.id.to_string(),
+            None => js::header(&self.req, "cf-connecting-ip").unwrap_or_default(),
+        };
+        let argument = Object::new();
+        let _ = Reflect::set(&argument, &"key".into(), &key.into());
+        let verdict = js::call(&limiter, "limit", &argument).await.and_then(|v| Reflect::get(&v, &"success".into()));
+        match verdict {
+            Ok(success) if success.is_truthy() => Ok(()),
+            Ok(_) => {
+                let mut no = crate::error::Problem::from(RATE_LIMITED);
+                no.retry_after = Some(60);
+                no.details = serde_json::json!({ "retry_after": 60 });
+                Err(ApiError::Refused(Box::new(no)))
+            }
+            // The limiter is down: money and webhooks refuse, the rest passes (non-functional.md, section 3).
+            Err(_) if matches!(self.spec.limit, Limit::Payment | Limit::Webhook) => Err(UNAVAILABLE.into()),
+            Err(_) => Ok(()),
+        }
+    }
+
+    async fn body(&self) -> Answer<Vec<u8>> {
+        if let Some(kind) = js::header(&self.req, "content-type") {
+            let kind = kind.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+            if !matches!(kind.as_str(), "application/json" | "text/plain" | "") && !kind.ends_with("+json") {
+                return Err(UNSUPPORTED_MEDIA_TYPE.into());
+            }
+        }
+        let declared = js::header(&self.req, "content-length").and_then(|length| length.parse().ok());
+        match js::bytes(&self.req, declared, self.spec.max_body).await {
+            Ok(Some(bytes)) => Ok(bytes),
+            Ok(None) => Err(PAYLOAD_TOO_LARGE.into()),
+            Err(_) => Err(BAD_JSON.into()),
+        }
+    }
+}
+
+impl Entered {
+    /// Answers, and keeps the platform awake for what the handler left for later.
+    pub fn leave(self, ctx: &Context, answer: Answer<Reply>) -> Response {
+        for work in std::mem::take(&mut *self.world.later.borrow_mut()) {
+            ctx.wait_until(work);
+        }
+        self.close(answer)
+    }
+
+    fn close(&self, answer: Answer<Reply>) -> Response {
+        let headers = cors::headers(self.origin.as_deref(), &self.world.request_id);
+        let (status, error) = match &answer {
+            Ok(reply) => (reply.status, None),
+            Err(error) => (error.problem().status, Some(error)),
+        };
+        if self.log {
+            let user = self.user.as_ref().map(|user| user.id);
+            log::write(&log::Line { world: &self.world, spec: self.spec, status, error, user, ended_ms: js::now_ms() });
+        }
+        match answer {
+            Ok(reply) => {
+                if reply.replayed {
+                    drop(headers.set("idempotent-replayed", "true"));
+                }
+                match reply.body {
+                    Body::Text(text) => js::response(Some(&text), status, &headers),
+                    Body::Unread(upstream) => match upstream.downcast::<Response>() {
+                        Ok(upstream) => js::stream(&upstream, status, &headers),
+                        Err(_) => js::response(Some("{\"success\":true}"), status, &headers),
+                    },
+                }
+            }
+            Err(error) => {
+                let problem = error.problem();
+                if let Some(seconds) = problem.retry_after {
+                    drop(headers.set("retry-after", &seconds.to_string()));
+                }
+                if problem.code == "DEPENDENCY_UNAVAILABLE" {
+                    // The platform failed, not the function: supabase-js makes it a FunctionsRelayError.
+                    drop(headers.set("x-relay-error", "true"));
+                }
+                js::response(Some(&problem.body(&self.world.request_id)), status, &headers)
+            }
+        }
+    }
+}
+
+pub fn world(
+    config: &Rc<Config>,
+    spec: &Spec,
+    request_id: String,
+    invoked_as: String,
+    key: Option<String>,
+) -> Rc<World> {
+    Rc::new(World {
+        request_id,
+        invoked_as,
+        key,
+        now_ms: js::now_ms(),
+        settings: Rc::clone(&config.settings),
+        rpc_codes: spec.rpc_codes,
+        db: Rc::new(Gateway { config: Rc::clone(config) }),
+        http: Rc::new(Network),
+        later: std::cell::RefCell::default(),
+    })
+}
+
+pub fn world_of_schedule(env: &Env, spec: &Spec) -> Option<Rc<World>> {
+    let config = config::of(env);
+    (!config.postgrest_url.is_empty()).then(|| world(&config, spec, js::request_id(), "schedule".to_owned(), None))
+}
+
+pub fn note_schedule(world: &World, spec: &Spec, answer: &Answer<Reply>) {
+    let error = answer.as_ref().err();
+    let status = error.map_or(200, |error| error.problem().status);
+    log::write(&log::Line { world, spec, status, error, user: None, ended_ms: js::now_ms() });
+}
+
+fn is_uuid(text: &str) -> bool {
+    text.len() == 36 && uuid::Uuid::try_parse(text).is_ok()
+}
+
+/// `a=1&b=x` as a JSON object of texts; percent-decoding is JavaScript's own.
+fn from_query(query: &str) -> Vec<u8> {
+    let decode = |text: &str| {
+        let spaced = text.replace('+', " ");
+        js_sys::decode_uri_component(&spaced).map_or(spaced.clone(), String::from)
+    };
+    let fields = query.split('&').filter_map(|pair| pair.split_once('='));
+    let object: serde_json::Map<String, serde_json::Value> =
+        fields.map(|(k, v)| (decode(k), decode(v).into())).collect();
+    serde_json::Value::Object(object).to_string().into_bytes()
+}

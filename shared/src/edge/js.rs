@@ -1,0 +1,141 @@
+//! The few JavaScript calls that need more than one line.
+
+use js_sys::{Function, Object, Promise, Reflect, Uint8Array};
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{AbortSignal, Headers, Request, RequestInit, Response, ResponseInit, WorkerGlobalScope};
+
+use crate::http::Lost;
+
+/// A text of the environment; empty when it is not set.
+pub fn text(env: &JsValue, name: &str) -> String {
+    Reflect::get(env, &JsValue::from_str(name)).ok().and_then(|value| value.as_string()).unwrap_or_default()
+}
+
+/// A binding of the environment.
+pub fn binding(env: &JsValue, name: &str) -> Option<Object> {
+    Reflect::get(env, &JsValue::from_str(name)).ok().filter(JsValue::is_object).map(JsCast::unchecked_into)
+}
+
+pub fn header(req: &Request, name: &str) -> Option<String> {
+    req.headers().get(name).ok().flatten()
+}
+
+/// Calls a method of a binding that answers with a promise.
+pub async fn call(target: &Object, method: &str, argument: &JsValue) -> Result<JsValue, JsValue> {
+    let method: Function = Reflect::get(target, &JsValue::from_str(method))?.dyn_into()?;
+    let promise: Promise = method.call1(target, argument)?.dyn_into()?;
+    JsFuture::from(promise).await
+}
+
+/// One request of ours: never follows a redirect, ends after `timeout_ms`.
+pub async fn fetch(
+    method: &str,
+    url: &str,
+    headers: &Headers,
+    body: Option<&JsValue>,
+    timeout_ms: u32,
+) -> Result<Response, Lost> {
+    let init = RequestInit::new();
+    init.set_method(method);
+    init.set_headers(headers);
+    init.set_redirect(web_sys::RequestRedirect::Manual);
+    init.set_signal(Some(&AbortSignal::timeout_with_u32(timeout_ms)));
+    if let Some(body) = body {
+        init.set_body(body);
+    }
+    let global: WorkerGlobalScope = js_sys::global().unchecked_into();
+    match JsFuture::from(global.fetch_with_str_and_init(url, &init)).await {
+        Ok(response) => Ok(response.unchecked_into()),
+        Err(error) => Err(lost(&error)),
+    }
+}
+
+fn lost(error: &JsValue) -> Lost {
+    let name = Reflect::get(error, &JsValue::from_str("name")).ok().and_then(|name| name.as_string());
+    if name.as_deref() == Some("TimeoutError") { Lost::TimedOut } else { Lost::Unreachable }
+}
+
+/// The text of a response; what breaks off on the way is lost.
+pub async fn read(response: &Response) -> Result<String, Lost> {
+    let promise = response.text().map_err(|error| lost(&error))?;
+    JsFuture::from(promise).await.map_err(|error| lost(&error))?.as_string().ok_or(Lost::Unreachable)
+}
+
+pub fn response(body: Option<&str>, status: u16, headers: &Headers) -> Response {
+    let init = ResponseInit::new();
+    init.set_status(status);
+    init.set_headers(headers);
+    // Only a status outside 200–599 makes this throw, and none of ours is.
+    Response::new_with_opt_str_and_init(body, &init).unwrap_or_else(|_| bare())
+}
+
+/// Hands an upstream body through without reading it.
+pub fn stream(upstream: &Response, status: u16, headers: &Headers) -> Response {
+    let init = ResponseInit::new();
+    init.set_status(status);
+    init.set_headers(headers);
+    Response::new_with_opt_readable_stream_and_init(upstream.body().as_ref(), &init).unwrap_or_else(|_| bare())
+}
+
+pub fn bare() -> Response {
+    Response::error()
+}
+
+pub fn headers() -> Headers {
+    // A `Headers` without arguments cannot throw.
+    Headers::new().unwrap_or_else(|never| never.unchecked_into())
+}
+
+/// The body's bytes, or `None` as soon as it is longer than `max`; a chunked body is not read to its end first.
+pub async fn bytes(req: &Request, declared: Option<u32>, max: u32) -> Result<Option<Vec<u8>>, Lost> {
+    if declared.is_some_and(|length| length > max) {
+        return Ok(None);
+    }
+    if declared.is_some() {
+        let promise = req.array_buffer().map_err(|_| Lost::Unreachable)?;
+        let buffer = JsFuture::from(promise).await.map_err(|_| Lost::Unreachable)?;
+        let bytes = Uint8Array::new(&buffer).to_vec();
+        return Ok((bytes.len() <= max as usize).then_some(bytes));
+    }
+    let Some(stream) = req.body() else { return Ok(Some(Vec::new())) };
+    let reader: Object = stream.get_reader().unchecked_into();
+    let mut bytes = Vec::new();
+    loop {
+        let chunk = call(&reader, "read", &JsValue::UNDEFINED).await.map_err(|_| Lost::Unreachable)?;
+        let value = Reflect::get(&chunk, &JsValue::from_str("value")).map_err(|_| Lost::Unreachable)?;
+        if value.is_undefined() {
+            return Ok(Some(bytes));
+        }
+        let chunk: Uint8Array = value.unchecked_into();
+        if bytes.len().saturating_add(chunk.length() as usize) > max as usize {
+            let _ = call(&reader, "cancel", &JsValue::UNDEFINED).await;
+            return Ok(None);
+        }
+        bytes.extend_from_slice(&chunk.to_vec());
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the only clock at the edge")]
+pub fn now_ms() -> u64 {
+    worker::Date::now().as_millis()
+}
+
+thread_local! {
+    /// Random once per isolate; ids count up from it, so that they cost no crossing.
+    static IDS: std::cell::Cell<Option<(u64, u64)>> = const { std::cell::Cell::new(None) };
+}
+
+/// A version 4 shaped id for tracing; unique, not secret.
+pub fn request_id() -> String {
+    let (seed, count) =
+        IDS.get().unwrap_or_else(|| (js_sys::Math::random().to_bits() ^ now_ms(), js_sys::Math::random().to_bits()));
+    IDS.set(Some((seed, count.wrapping_add(1))));
+    // SplitMix64: spreads a counter over all bits.
+    let mut mixed = count.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb) ^ seed;
+    uuid::Builder::from_random_bytes(((u128::from(seed) << 64) | u128::from(mixed)).to_be_bytes())
+        .into_uuid()
+        .to_string()
+}

@@ -1,0 +1,140 @@
+//! The only code that knows Workers. One pipeline for every function: request id, preflight, method, size, credentials,
+//! rate, JSON, handler, answer, one log line. Raw `web_sys` types: each crossing into JavaScript is paid per request.
+
+mod config;
+mod cors;
+mod door;
+mod forward;
+mod host;
+mod js;
+mod log;
+mod postgrest;
+mod tables;
+mod tokens;
+
+use std::future::Future;
+
+use serde::de::DeserializeOwned;
+use worker::{Context, Env};
+
+pub use web_sys::{Request, Response};
+
+pub use crate::contract::{Anyone, Clock, Contract, Limit, Provider, User};
+pub use crate::cx::{Cx, Reply};
+pub use crate::error::{Answer, ApiError, Refusal};
+pub use forward::{Upstream, forward, pass_on, refuse};
+pub use js::now_ms;
+pub use tables::list;
+
+use crate::contract::Auth;
+use crate::json;
+use door::{Door, Entered};
+
+/// Which callers a handler may be given; sealed by the private argument.
+pub trait Caller: Sized {
+    #[doc(hidden)]
+    fn admitted(entered: &Entered) -> Option<Self>;
+}
+
+impl Caller for User {
+    fn admitted(entered: &Entered) -> Option<Self> {
+        entered.user.clone()
+    }
+}
+
+impl Caller for Anyone {
+    fn admitted(_: &Entered) -> Option<Self> {
+        Some(Self)
+    }
+}
+
+impl Caller for Clock {
+    fn admitted(entered: &Entered) -> Option<Self> {
+        (entered.spec.auth == Auth::Cron).then_some(Self)
+    }
+}
+
+/// Serves one request: JSON in, JSON out. Never returns an error to the platform, and never panics.
+pub async fn serve<W, A, F>(
+    req: Request,
+    env: Env,
+    ctx: Context,
+    contract: &'static Contract<W>,
+    handle: impl FnOnce(Cx<W>, A) -> F,
+) -> Response
+where
+    W: Caller,
+    A: DeserializeOwned,
+    F: Future<Output = Answer<Reply>>,
+{
+    let entered = match Door::new(req, &env, &contract.spec).enter().await {
+        Ok(entered) => entered,
+        Err(response) => return response,
+    };
+    let answer = match (W::admitted(&entered), json::parse::<A>(&entered.body)) {
+        (Some(caller), Ok(ask)) => handle(Cx { caller, world: entered.world.clone() }, ask).await,
+        (None, _) => Err(ApiError::internal("the contract and the caller disagree")),
+        (_, Err(error)) => Err(error),
+    };
+    entered.leave(&ctx, answer)
+}
+
+/// A webhook as it arrived: the bytes that were signed, and the header that signs them.
+#[derive(Debug)]
+pub struct Raw {
+    pub body: Vec<u8>,
+    pub signature: Option<String>,
+    /// Kept with the event: content type and user agent.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+/// Serves a provider: the handler gets raw bytes and checks the signature itself, before it reads them.
+pub async fn serve_webhook<F>(
+    req: Request,
+    env: Env,
+    ctx: Context,
+    contract: &'static Contract<Provider>,
+    signature_header: &'static str,
+    handle: impl FnOnce(Cx<Provider>, Raw) -> F,
+) -> Response
+where
+    F: Future<Output = Answer<Reply>>,
+{
+    let kept = ["content-type", "user-agent"];
+    let headers = kept.iter().filter_map(|name| Some((*name, js::header(&req, name)?))).collect();
+    let signature = js::header(&req, signature_header);
+    let entered = match Door::new(req, &env, &contract.spec).enter().await {
+        Ok(entered) => entered,
+        Err(response) => return response,
+    };
+    let raw = Raw { body: entered.body.clone(), signature, headers };
+    let answer = handle(Cx { caller: Provider, world: entered.world.clone() }, raw).await;
+    entered.leave(&ctx, answer)
+}
+
+/// Runs a cron function for the platform's schedule. Its answer is only logged: nobody is listening.
+pub async fn tick<F>(
+    env: Env,
+    ctx: worker::ScheduleContext,
+    contract: &'static Contract<Clock>,
+    handle: impl FnOnce(Cx<Clock>) -> F,
+) where
+    F: Future<Output = Answer<Reply>>,
+{
+    let Some(world) = door::world_of_schedule(&env, &contract.spec) else { return };
+    let cx = Cx { caller: Clock, world };
+    let answer = handle(cx.clone()).await;
+    door::note_schedule(&cx.world, &contract.spec, &answer);
+    for work in std::mem::take(&mut *cx.world.later.borrow_mut()) {
+        ctx.wait_until(work);
+    }
+}
+
+/// Chains the panic hooks: worker's own, which makes the runtime start a clean instance, then the readable message.
+pub fn start() {
+    let own = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        own(info);
+        console_error_panic_hook::hook(info);
+    }));
+}

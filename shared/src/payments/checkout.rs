@@ -1,0 +1,143 @@
+//! Starting a payment: our row first, then the provider, then its id on our row. A crash between any two of them leaves
+//! a row that the signed tag or the sweep can reconcile.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::moneroo::Moneroo;
+use super::{Created, Customer, Gateway, Intent};
+use crate::contract::User;
+use crate::cx::Cx;
+use crate::error::{Answer, ApiError, NOT_CONFIGURED, PROVIDER_ERROR, PROVIDER_TIMEOUT};
+use crate::http::Lost;
+use crate::payments::confirm;
+
+/// What may be paid for (contracts/payments, section 1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    Order,
+    WalletDeposit,
+    Ride,
+    Escrow,
+    Subscription,
+    PlanPurchase,
+}
+
+/// A request for a checkout. Everything but the deposit's amount is checked against the database.
+#[derive(Clone, Debug, Serialize)]
+pub struct Order {
+    pub provider: &'static str,
+    pub purpose: Purpose,
+    pub purpose_id: Option<String>,
+    pub amount: Option<i64>,
+    pub currency: Option<String>,
+    pub description: Option<String>,
+    pub customer: Customer,
+    pub return_url: Option<String>,
+    pub methods: Vec<String>,
+    pub metadata: Map<String, Value>,
+    pub plan_id: Option<String>,
+    pub test_id: Option<String>,
+    pub idempotency_key: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Begun {
+    fresh: bool,
+    payment: Payment,
+    #[serde(default)]
+    customer: Customer,
+}
+
+/// A payment as the client sees it. Amounts in minor units.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Payment {
+    pub id: String,
+    pub provider_payment_id: Option<String>,
+    pub checkout_url: Option<String>,
+    pub status: String,
+    pub attempt: i32,
+    pub amount: i64,
+    pub fee: i64,
+    pub total: i64,
+    pub currency: String,
+    pub description: String,
+    provider_amount: Option<i64>,
+    /// False when an open payment, or the answer to an earlier request, is returned again.
+    #[serde(skip)]
+    pub fresh: bool,
+}
+
+#[derive(Deserialize)]
+struct Attached {
+    status: String,
+    waiting_events: bool,
+}
+
+/// # Errors
+/// The refusals of `payment_begin`; 503 without the provider's keys; 502 when the provider refuses (row `failed`), 504 when
+/// it does not answer (row `unknown`).
+pub async fn start(cx: &Cx<User>, order: &Order) -> Answer<Payment> {
+    let settings = &cx.world.settings;
+    let moneroo = Moneroo::configured(settings).ok_or(NOT_CONFIGURED)?;
+    let return_url = return_url(cx, order.return_url.as_deref())?;
+    let begun: Begun = cx.rpc_read("payment_begin", order).await?;
+    let mut payment = Payment { fresh: begun.fresh, ..begun.payment };
+    if !payment.fresh {
+        return Ok(payment);
+    }
+    let intent = Intent {
+        id: payment.id.clone(),
+        attempt: payment.attempt,
+        amount: payment.provider_amount.ok_or_else(|| ApiError::internal("a fresh payment has a provider amount"))?,
+        currency: payment.currency.clone(),
+        description: payment.description.clone(),
+        return_url,
+        customer: begun.customer,
+        methods: order.methods.clone(),
+    };
+    let created = match cx.world.http.send(moneroo.create(&intent)).await {
+        Ok(answer) => moneroo.created(&answer),
+        // Not reached and timed out look alike from here: the request may have arrived.
+        Err(Lost::Unreachable | Lost::TimedOut) => Created::Unknown("no answer".into()),
+    };
+    match created {
+        Created::Checkout { id, url } => {
+            let attached: Attached = cx
+                .service("payment_attach", &json!({
+                    "payment_id": payment.id, "provider_payment_id": id, "checkout_url": url, "environment": settings.environment,
+                }))
+                .await?;
+            if attached.waiting_events {
+                confirm::later(cx, id.clone());
+            }
+            payment.status = attached.status;
+            payment.provider_payment_id = Some(id);
+            payment.checkout_url = Some(url);
+            Ok(payment)
+        }
+        Created::Refused(_) => Err(give_up(cx, &payment, "failed", PROVIDER_ERROR).await),
+        Created::Unknown(_) => Err(give_up(cx, &payment, "unknown", PROVIDER_TIMEOUT).await),
+    }
+}
+
+/// Marks the row. If even that fails the sweep will find it `initiating` and treat it as `unknown`.
+async fn give_up(cx: &Cx<User>, payment: &Payment, status: &str, no: crate::error::Refusal) -> ApiError {
+    let marked = cx.service::<Value>("payment_mark", &json!({ "payment_id": payment.id, "status": status })).await;
+    marked.err().unwrap_or_else(|| no.with(json!({ "payment_id": payment.id, "status": status })))
+}
+
+/// Where the payer goes afterwards: the configured page, or one whose origin is on the list.
+fn return_url(cx: &Cx<User>, asked: Option<&str>) -> Answer<String> {
+    let settings = &cx.world.settings;
+    let Some(url) = asked else { return Ok(settings.return_url.clone()) };
+    let origin = url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
+    let listed = settings.return_origins.iter().any(|allowed| allowed == "*" || *allowed == origin);
+    let clean = url.bytes().all(|b| b.is_ascii_graphic()) && !origin.contains('@') && !origin.contains('\\');
+    if url.len() <= 2000 && clean && listed && url.starts_with("https://") {
+        Ok(url.to_owned())
+    } else {
+        Err(ApiError::invalid("return_url", "must be an https URL of an allowed origin"))
+    }
+}

@@ -1,0 +1,58 @@
+//! The one way in: webhook, return page and sweep all ask the provider and hand its answer to `payment_settle`.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::moneroo::Moneroo;
+use super::{Gateway, Truth};
+use crate::cx::Cx;
+use crate::error::{Answer, NOT_CONFIGURED};
+
+/// What a confirmation came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Confirmed {
+    /// The provider answered and Postgres has decided; its word for it.
+    Decided(String),
+    /// No usable answer: nothing changed, the sweep will ask again.
+    Silent,
+}
+
+#[derive(Deserialize)]
+struct Settled {
+    outcome: String,
+}
+
+/// Asks the provider for its truth about a payment and settles on that alone. Safe to run twice, and at once.
+///
+/// # Errors
+/// 503 without the provider's keys; ours when Postgres fails.
+pub async fn confirm<W>(cx: &Cx<W>, payment_id: &str) -> Answer<Confirmed> {
+    let settings = &cx.world.settings;
+    let moneroo = Moneroo::configured(settings).ok_or(NOT_CONFIGURED)?;
+    let Ok(answer) = cx.world.http.send(moneroo.query(payment_id)).await else { return Ok(Confirmed::Silent) };
+    let Some(truth) = moneroo.truth(&answer) else { return Ok(Confirmed::Silent) };
+    let Truth { status, amount, currency, environment, intent } = truth;
+    let ours = intent.filter(|claim| amount.is_some_and(|amount| claim.holds(&settings.tag_key, amount, &currency)));
+    let ask = json!({
+        "provider": moneroo.name(), "provider_payment_id": payment_id, "status": status, "amount": amount, "currency": currency,
+        "environment": environment, "expected_environment": settings.environment,
+        "intent": ours.map(|claim| json!({ "payment_id": claim.intent_id, "attempt": claim.attempt })),
+    });
+    let Settled { outcome } = cx.service("payment_settle", &ask).await?;
+    Ok(Confirmed::Decided(outcome))
+}
+
+/// The same after the response has gone out. What fails here stays in the inbox for the sweep.
+pub fn later<W: Clone + 'static>(cx: &Cx<W>, payment_id: String) {
+    let own = cx.clone();
+    cx.after_response(async move {
+        let _: Answer<Confirmed> = confirm(&own, &payment_id).await;
+    });
+}
+
+/// Answers `{"success":true}` and more: the legacy shape of a list of results.
+#[must_use]
+pub fn tally(results: &[Answer<Confirmed>]) -> Value {
+    let good = results.iter().filter(|r| matches!(r, Ok(Confirmed::Decided(_)))).count();
+    json!({ "success": true, "processed": results.len(), "successful": good, "failed": results.len() - good })
+}

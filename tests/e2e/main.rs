@@ -1,0 +1,94 @@
+//! End to end: HTTP to the gateway as clients speak it, SQL to Postgres to see what really happened.
+//!
+//! One stack serves all tests; each makes its own people, so they run side by side. `--list`, filters and the result
+//! line are libtest's.
+
+mod browser;
+mod call;
+mod clients;
+mod concurrency;
+mod crash;
+mod faults_exposure;
+mod faults_money;
+mod faults_payments;
+mod faults_races;
+mod gateway;
+mod payments;
+mod people;
+mod ride_payment;
+mod rides;
+mod sandbox;
+mod sweeper;
+mod tokens;
+mod wallet;
+mod webhook;
+mod world;
+
+use std::sync::LazyLock;
+
+use libtest_mimic::{Arguments, Trial};
+use tokio::runtime::Runtime;
+
+use world::World;
+
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("threads for the tests"));
+
+/// A test on the shared stack: afterwards the books balance, whatever it did.
+fn trial<F>(module: &str, name: &str, test: fn(&'static World) -> F) -> Trial
+where
+    F: Future<Output = ()> + 'static,
+{
+    Trial::test(format!("{module}::{name}"), move || {
+        RUNTIME.block_on(async {
+            let world = world::main_world().await;
+            test(world).await;
+            world.check_books().await;
+        });
+        Ok(())
+    })
+}
+
+/// Declares the tests of a module: each is an `async fn` of the world, and its name is a sentence.
+macro_rules! tests {
+    ($($name:ident),+ $(,)?) => {
+        pub fn tests() -> Vec<libtest_mimic::Trial> {
+            let module = module_path!().rsplit("::").next().unwrap_or_default();
+            vec![$($crate::trial(module, stringify!($name), |world| $name(world))),+]
+        }
+    };
+}
+pub(crate) use tests;
+
+fn main() {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(4);
+    if !arguments.list {
+        browser::install_if_root_on_debian();
+    }
+    let modules = [
+        gateway::tests(),
+        tokens::tests(),
+        wallet::tests(),
+        payments::tests(),
+        webhook::tests(),
+        sweeper::tests(),
+        rides::tests(),
+        ride_payment::tests(),
+        faults_money::tests(),
+        faults_payments::tests(),
+        faults_races::tests(),
+        faults_exposure::tests(),
+        concurrency::tests(),
+        clients::tests(),
+        crash::tests(),
+    ];
+    RUNTIME.spawn(async {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            world::close().await;
+            std::process::exit(130);
+        }
+    });
+    let conclusion = libtest_mimic::run(&arguments, modules.into_iter().flatten().collect());
+    RUNTIME.block_on(world::close());
+    conclusion.exit();
+}

@@ -1,0 +1,223 @@
+//! A running stack and the ways into it: HTTP as clients have it, SQL as only tests do.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::sync::{Mutex, OnceCell};
+use tokio_postgres::types::{FromSqlOwned, ToSql};
+use tokio_postgres::{Client, NoTls};
+use xtask::build::Profile;
+use xtask::stack::{Options, Runtime, Stack};
+
+use crate::call::{Call, Reply};
+
+pub type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+pub struct World {
+    pub api: String,
+    /// PostgREST itself, without the gateway in front.
+    pub rest: String,
+    pub sandbox: String,
+    pub db: String,
+    pub vars: std::collections::BTreeMap<String, String>,
+    pub http: reqwest::Client,
+    /// Only the tests that kill a part take it; the last of all stops it.
+    pub stack: Mutex<Option<Stack>>,
+    idle: std::sync::Mutex<Vec<Client>>,
+    places: AtomicU32,
+    _data: tempfile::TempDir,
+}
+
+/// The stacks that a run may need, each started by the first test that asks for it.
+pub struct Worlds {
+    /// What nearly every test shares.
+    main: OnceCell<Result<World, String>>,
+    /// What is killed and started again.
+    mortal: OnceCell<Result<World, String>>,
+    /// What lacks every secret that an operator may have forgotten, and is as strict as production.
+    bare: OnceCell<Result<World, String>>,
+    built: OnceCell<Result<(), String>>,
+}
+
+static WORLDS: Worlds = Worlds {
+    main: OnceCell::const_new(),
+    mortal: OnceCell::const_new(),
+    bare: OnceCell::const_new(),
+    built: OnceCell::const_new(),
+};
+
+pub async fn main_world() -> &'static World {
+    opened(&WORLDS.main, |_| ()).await
+}
+
+pub async fn mortal_world() -> &'static World {
+    opened(&WORLDS.mortal, |_| ()).await
+}
+
+pub async fn bare_world() -> &'static World {
+    opened(&WORLDS.bare, |options| {
+        let forgotten = ["MONEROO_SECRET_KEY", "MONEROO_WEBHOOK_SECRET", "INTERNAL_API_KEY"].map(|name| (name, ""));
+        let strict = [("ALLOWED_ORIGINS", "https://app.cauris.test"), ("RETURN_ORIGINS", "https://app.cauris.test")];
+        let vars = forgotten.into_iter().chain(strict);
+        options.extra_vars.extend(vars.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        options.rate_limits = true;
+    })
+    .await
+}
+
+async fn opened(cell: &'static OnceCell<Result<World, String>>, change: fn(&mut Options)) -> &'static World {
+    let built = WORLDS.built.get_or_init(|| async {
+        xtask::build::build(&[], Profile::Fast).await.map_err(|error| format!("the functions do not build: {error:#}"))
+    });
+    if let Err(error) = built.await {
+        panic!("{error}");
+    }
+    let start = || async { World::start(change).await.map_err(|error| format!("the stack does not start: {error:#}")) };
+    match cell.get_or_init(start).await {
+        Ok(world) => world,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// Stops every stack that was started, and leaves no process behind.
+pub async fn close() {
+    for cell in [&WORLDS.main, &WORLDS.mortal, &WORLDS.bare] {
+        if let Some(Ok(world)) = cell.get()
+            && let Some(stack) = world.stack.lock().await.take()
+        {
+            stack.stop().await;
+        }
+    }
+}
+
+impl World {
+    async fn start(change: fn(&mut Options)) -> anyhow::Result<World> {
+        let data = tempfile::tempdir()?;
+        let mut options = Options::ephemeral(data.path().to_path_buf());
+        options.runtime = Runtime::WranglerDev;
+        options.quiet = true;
+        change(&mut options);
+        let stack = Stack::start(options).await?;
+        let http = reqwest::Client::builder().timeout(Duration::from_secs(60)).build()?;
+        let world = World {
+            api: stack.api_url.clone(),
+            rest: stack.rest_url.clone(),
+            sandbox: stack.sandbox_url.clone(),
+            db: stack.db_url.clone(),
+            vars: stack.vars.clone(),
+            http,
+            stack: Mutex::new(Some(stack)),
+            idle: std::sync::Mutex::default(),
+            places: AtomicU32::new(0),
+            _data: data,
+        };
+        world.connect().await?.batch_execute(include_str!("roomy.sql")).await?;
+        // Tests call more often than any shop, and a busy machine must not look like a deaf one.
+        let settings = json!({ "requests_per_minute": 0, "webhook_timeout_ms": 30_000 });
+        world.control(Method::PATCH, "settings", settings).await;
+        Ok(world)
+    }
+
+    // ------------------------------------------------------------------------------------------------------- HTTP
+
+    pub fn request(&self, method: Method, path: &str) -> Call {
+        Call::new(&self.http, method, format!("{}{path}", self.api))
+    }
+
+    pub fn function(&self, name: &str) -> Call {
+        self.request(Method::POST, &format!("/functions/v1/{name}"))
+    }
+
+    /// Calls a function by name as the bearer of `token`.
+    pub async fn call(&self, name: &str, token: &str, body: Value) -> Reply {
+        self.function(name).bearer(token).json(&body).send().await
+    }
+
+    /// Calls a function as the platform's clock does.
+    pub async fn tick(&self, name: &str) -> Reply {
+        self.function(name).header("x-internal-api-key", &self.vars["INTERNAL_API_KEY"]).json(&json!({})).send().await
+    }
+
+    /// A request to the PostgREST side of the gateway, as supabase-js sends it.
+    pub fn rest(&self, method: Method, path: &str, token: &str) -> Call {
+        self.request(method, &format!("/rest/v1/{path}")).header("apikey", &self.vars["ANON_KEY"]).bearer(token)
+    }
+
+    // -------------------------------------------------------------------------------------------------------- SQL
+
+    /// A connection of one's own, for transactions.
+    pub async fn connect(&self) -> anyhow::Result<Client> {
+        let (client, connection) = tokio_postgres::connect(&self.db, NoTls).await?;
+        tokio::spawn(connection);
+        Ok(client)
+    }
+
+    async fn borrowed<T>(&self, ask: impl AsyncFnOnce(&Client) -> Result<T, tokio_postgres::Error>) -> T {
+        let idle = { self.idle.lock().expect("no test panics here").pop() };
+        let client = match idle {
+            Some(client) if !client.is_closed() => client,
+            _ => self.connect().await.expect("Postgres answers"),
+        };
+        let answer = ask(&client).await;
+        self.idle.lock().expect("no test panics here").push(client);
+        answer.unwrap_or_else(|error| panic!("{error}: {:?}", error.as_db_error()))
+    }
+
+    pub async fn exec(&self, sql: &str, params: Params<'_>) -> u64 {
+        self.borrowed(async |client| client.execute(sql, params).await).await
+    }
+
+    /// The one value of the one row that `sql` returns.
+    pub async fn one<T: FromSqlOwned>(&self, sql: &str, params: Params<'_>) -> T {
+        self.borrowed(async |client| client.query_one(sql, params).await).await.get(0)
+    }
+
+    /// The first column of each row.
+    pub async fn all<T: FromSqlOwned>(&self, sql: &str, params: Params<'_>) -> Vec<T> {
+        let rows = self.borrowed(async |client| client.query(sql, params).await).await;
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+
+    /// The whole-world check that ends every test: each currency sums to zero, each balance is the sum of its entries,
+    /// nothing is below zero. One statement, hence one instant: other tests may be in the middle of theirs.
+    pub async fn check_books(&self) {
+        let books: Value = self.one("select ledger.check_books()", &[]).await;
+        assert!(books["ok"] == true, "the books do not balance: {books}");
+    }
+
+    /// Runs `work` while every write to `table` that fits `condition` fails: the connection that is cut in the middle.
+    /// `condition` names rows of this test alone, since others write to the same table.
+    pub async fn sabotaged<T>(&self, table: &str, condition: &str, work: impl AsyncFnOnce() -> T) -> T {
+        let name = format!("sabotage_{}", xtask::keys::random_uuid().simple());
+        let client = self.connect().await.expect("Postgres answers");
+        let sql = format!(
+            "create function public.{name}() returns trigger language plpgsql as
+                 $$ begin raise exception 'cut here'; end $$;
+             create trigger {name} before insert or update on {table} for each row when ({condition})
+                 execute function public.{name}();"
+        );
+        client.batch_execute(&sql).await.unwrap_or_else(|error| panic!("{error}: {:?}", error.as_db_error()));
+        let answer = work().await;
+        client.batch_execute(&format!("drop function public.{name}() cascade")).await.expect("the sabotage is over");
+        answer
+    }
+
+    /// A place on the map of its own, so that no other test's drivers or rides are near.
+    pub fn place(&self) -> (f64, f64) {
+        let n = self.places.fetch_add(1, Ordering::Relaxed);
+        crate::people::place(n)
+    }
+
+    /// Asks until `ask` gives something: work that continues after an answer is waited for, never slept for.
+    pub async fn eventually<T>(&self, what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+        for _ in 0..300 {
+            if let Some(found) = ask().await {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("never: {what}");
+    }
+}

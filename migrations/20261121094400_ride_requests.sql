@@ -19,18 +19,24 @@ declare
     lifetime interval := make_interval(secs => core.setting('taxi.no_driver_after_s'));
     told integer;
 begin
-    -- Per ride: the `pool` best drivers who have not declined; of those, the first `take` who have no offer yet.
+    -- Per ride: the `pool` best drivers who have not declined (null: as many as it needs); of those, the first `take` who
+    -- have no offer yet.
     with best as (
-        select t.id as ride_id, c.driver_id, c.rank, t.requested_at
+        select t.id as ride_id, c.driver_id, c.rank
           from taxi.trips t
          cross join lateral (
-            select n.driver_id, row_number() over (order by n.distance_m, d.rating desc, d.id) as rank
-              from taxi.nearby(t.pickup_lat, t.pickup_lng, radius_m, 60) n
-              join taxi.drivers d on d.id = n.driver_id
-             where d.vehicle_type = t.vehicle_type and d.user_id <> t.customer_id
-               and taxi.dues_of(d.id, t.currency) <= dues_limit
-               and not exists (select from taxi.declines x where x.ride_id = t.id and x.driver_id = d.id)
-             order by rank limit pool) c
+            select s.driver_id, s.rank
+              from (select n.driver_id, row_number() over (order by n.distance_m, d.rating desc, d.id) as rank
+                      from taxi.nearby(t.pickup_lat, t.pickup_lng, radius_m, 60) n
+                      join taxi.drivers d on d.id = n.driver_id
+                     where d.vehicle_type = t.vehicle_type and d.user_id <> t.customer_id
+                     order by rank offset 0) s
+             -- Asked of one driver after the other, nearest first, until there are enough: the fence above keeps it so.
+             where taxi.dues_of(s.driver_id, t.currency) <= dues_limit
+               and (select count(*) from taxi.declines x where x.ride_id = t.id and x.driver_id = s.driver_id) = 0
+             order by s.rank
+             limit coalesce(pool, take + (select count(*) from taxi.notifications o
+                                           where o.ride_id = t.id and o.type = 'ride_offer'))) c
          where t.id = any (rides) and t.status = 'requested'
     ), fresh as (
         select b.*, row_number() over (partition by b.ride_id order by b.rank) as turn

@@ -82,6 +82,8 @@ begin
     perform pg_temp.driver(12, 5.1);
     assert (select count(*) from taxi.nearby(9.5, -13.7, 5000, 60)) = 2;
     assert (select count(*) from taxi.nearby(9.5, -13.7, 15000, 60)) = 3;
+    assert (select max(abs(n.distance_m - taxi.distance_m(9.5, -13.7, p.lat, p.lng))) < 0.000001
+              from taxi.nearby(9.5, -13.7, 15000, 60) n join taxi.driver_positions p on p.driver_id = n.driver_id);
     assert taxi.surge_at(here) = 100;
     perform pg_temp.ask(pg_temp.person(n), 'taxi_request_ride', pg_temp.route()) from generate_series(20, 22) n;
     assert taxi.surge_at(here) = 150, '3 rides, 2 drivers';

@@ -4,7 +4,7 @@
 mod ask;
 
 use ask::Ask;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use shared::edge::{self, Answer, Contract, Cx, Limit, Refusal, Reply, Request, Response, User};
 use shared::payments::checkout::{self, Payment};
 use worker::{Context, Env, Result, event};
@@ -46,19 +46,21 @@ async fn handle(cx: Cx<User>, body: Value) -> Answer<Reply> {
 }
 
 fn answer(invoked_as: &str, payment: &Payment) -> Value {
-    let mut body = json!({
-        "success": true, "payment_id": payment.provider_payment_id, "checkout_url": payment.checkout_url, "status": payment.status,
-        "amount": payment.amount, "fee": payment.fee, "total": payment.total, "currency": payment.currency,
-    });
-    match invoked_as {
-        "create-payment" => {
-            body["transaction_id"] = json!(payment.id);
-            body["payment_url"] = json!(payment.checkout_url);
-            body
-        }
-        "moneroo" => json!({ "success": true, "data": body }),
-        _ => body,
+    let mut body = Map::new();
+    let mut put = |name: &str, value: Value| drop(body.insert(name.to_owned(), value));
+    put("success", json!(true));
+    put("payment_id", json!(payment.provider_payment_id));
+    put("checkout_url", json!(payment.checkout_url));
+    put("status", json!(payment.status));
+    put("amount", json!(payment.amount));
+    put("fee", json!(payment.fee));
+    put("total", json!(payment.total));
+    put("currency", json!(payment.currency));
+    if invoked_as == "create-payment" {
+        put("transaction_id", json!(payment.id));
+        put("payment_url", json!(payment.checkout_url));
     }
+    if invoked_as == "moneroo" { json!({ "success": true, "data": body }) } else { Value::Object(body) }
 }
 
 #[cfg(test)]

@@ -39,10 +39,12 @@ async fn handle(cx: Cx<User>, ask: Ask) -> Answer<Reply> {
         stale = confirm(&cx, id).await? == Confirmed::Silent;
         own = cx.rpc_read("payment_get", &wanted).await?;
     }
-    let mut body = json!({ "success": true, "payment": own.payment });
-    if stale {
-        body["stale"] = json!(true);
-    }
+    let Own { payment, .. } = own;
+    let body = if stale {
+        json!({ "success": true, "payment": payment, "stale": true })
+    } else {
+        json!({ "success": true, "payment": payment })
+    };
     Reply::json(200, &body)
 }
 

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use shared::edge::{self, Answer, Contract, Cx, Limit, Reply, Request, Response, User};
+use uuid::Uuid;
 use worker::{Context, Env, Result, event};
 
 const CONTRACT: Contract<User> =
@@ -23,6 +24,9 @@ struct Ask {
     /// km/h, 0 to 200.
     #[serde(skip_serializing_if = "Option::is_none")]
     speed: Option<f64>,
+    /// Legacy: the caller's own driver row, or the caller; Postgres refuses anybody else.
+    #[serde(rename = "driverId", alias = "driver_id", skip_serializing_if = "Option::is_none")]
+    driver_id: Option<Uuid>,
 }
 
 #[event(start)]

@@ -1,13 +1,15 @@
 //! Nobody is timed who does not do the work: each subject proves the contract first, and SQL proves the subject.
 
 use anyhow::{Context as _, Result, ensure};
-use hyper::{HeaderMap, StatusCode};
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::{HeaderMap, Request, StatusCode};
 use serde_json::{Value, json};
 use xtask::keys::{self, Alg};
 
 use crate::case::{Case, Door};
 use crate::load::Lane;
-use crate::traffic::{call, transfer};
+use crate::traffic::{get, post, transfer};
 use crate::world::World;
 
 const AMOUNT: i64 = 12_345;
@@ -28,20 +30,24 @@ pub async fn check(case: Case, door: &Door, world: &mut World) -> Result<()> {
 }
 
 async fn ask(door: &Door, token: Option<&str>, body: String) -> Result<Answer> {
-    let reply = Lane::open(door.addr).await?.send(call(door, token, body)?).await?;
+    send(door, post(door, token, body)?).await
+}
+
+async fn send(door: &Door, request: Request<Full<Bytes>>) -> Result<Answer> {
+    let reply = Lane::open(door.addr).await?.send(request).await?;
     let text = String::from_utf8_lossy(&reply.body);
     let body = serde_json::from_str(&text).with_context(|| format!("answered {} with {text:?}", reply.status))?;
     Ok(Answer { status: reply.status, headers: reply.headers, body })
 }
 
 async fn hello(case: Case, door: &Door) -> Result<()> {
-    let answer = ask(door, None, "{}".into()).await?;
+    let answer = send(door, get(door)?).await?;
     ensure!(answer.status == StatusCode::OK && answer.body == json!({ "ok": true }), "hello said {}", answer.body);
     ensure!(answer.headers.contains_key("x-request-id"), "hello names no request id");
     ensure!(answer.headers.contains_key("access-control-allow-origin"), "hello cannot be called from a browser");
     if case == Case::Hop {
         let unknown = Door { path: "/functions/v1/nobody".into(), ..door.clone() };
-        let answer = ask(&unknown, None, "{}".into()).await?;
+        let answer = send(&unknown, get(&unknown)?).await?;
         refused(&unknown, &answer, StatusCode::NOT_FOUND, "NOT_FOUND").context("an unknown name")?;
     }
     Ok(())

@@ -53,7 +53,7 @@ struct Settings {
     #[arg(long, default_value_t = 3.0)]
     seconds: f64,
     /// How long each subject is warmed up before a case
-    #[arg(long, default_value_t = 4.0)]
+    #[arg(long, default_value_t = 10.0)]
     warm_up: f64,
     /// Requests under way at once
     #[arg(long, default_value_t = 8)]

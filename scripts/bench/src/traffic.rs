@@ -7,6 +7,7 @@ use anyhow::Result;
 use http_body_util::Full;
 use hyper::Request;
 use hyper::body::Bytes;
+use hyper::http::request::Builder;
 use serde_json::{Value, json};
 use uuid::Uuid;
 use xtask::keys::{self, Alg};
@@ -20,17 +21,26 @@ pub const AMOUNT: i64 = 100;
 
 static ANON_KEY: LazyLock<String> = LazyLock::new(keys::anon_key);
 
-/// A call of a function through `door`.
-pub fn call(door: &Door, token: Option<&str>, body: impl Into<Bytes>) -> Result<Request<Full<Bytes>>> {
-    let mut request = Request::post(&door.path)
-        .header("host", door.addr.to_string())
-        .header("content-type", "application/json")
-        .header("x-client-info", "supabase-js/2.119.0; runtime=web")
-        .header("apikey", ANON_KEY.as_str());
+/// A command through `door`.
+pub fn post(door: &Door, token: Option<&str>, body: String) -> Result<Request<Full<Bytes>>> {
+    let mut request = signed(Request::post(&door.path), door).header("content-type", "application/json");
     if let Some(token) = token {
         request = request.header("authorization", format!("Bearer {token}"));
     }
     Ok(request.body(Full::new(body.into()))?)
+}
+
+/// A question without a body.
+pub fn get(door: &Door) -> Result<Request<Full<Bytes>>> {
+    Ok(signed(Request::get(&door.path), door).body(Full::default())?)
+}
+
+/// What the client always sends.
+fn signed(request: Builder, door: &Door) -> Builder {
+    request
+        .header("host", door.addr.to_string())
+        .header("x-client-info", "supabase-js/2.119.0; runtime=web")
+        .header("apikey", ANON_KEY.as_str())
 }
 
 /// The body of a transfer. The bare proxy has no one who wraps it for PostgREST.
@@ -46,7 +56,7 @@ pub struct Hello {
 
 impl Feed for Hello {
     fn next(&self, _lane: usize) -> Result<Request<Full<Bytes>>> {
-        call(&self.door, None, "{}")
+        get(&self.door)
     }
 }
 
@@ -79,7 +89,7 @@ impl Feed for Transfers {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let (sender, recipient) = self.pair(lane, turn);
         let body = transfer(&self.door, recipient.id, &AMOUNT.into(), &format!("{}-{turn}", self.run));
-        call(&self.door, Some(sender.token(self.alg)), body)
+        post(&self.door, Some(sender.token(self.alg)), body)
     }
 }
 

@@ -33,7 +33,6 @@ pub async fn list(cx: &Cx<User>, table: &str, columns: &str, filter: (&str, &str
 /// # Errors
 /// Always.
 #[cfg(not(target_arch = "wasm32"))]
-#[expect(clippy::unused_async, reason = "the signature of the real one")]
 pub async fn list(_: &Cx<User>, _: &str, _: &str, _: (&str, &str)) -> Answer<String> {
     Err(crate::error::UNAVAILABLE.into())
 }

@@ -127,8 +127,8 @@ impl Gateway for Moneroo<'_> {
                 "tag": tag(&self.settings.tag_key, &intent.id, intent.attempt, intent.amount, &intent.currency),
             },
         });
-        if !intent.methods.is_empty() {
-            body["methods"] = json!(intent.methods);
+        if let (false, Some(fields)) = (intent.methods.is_empty(), body.as_object_mut()) {
+            fields.insert("methods".into(), json!(intent.methods));
         }
         self.request("POST", "/v1/payments/initialize", Some(body.to_string()))
     }

@@ -420,8 +420,8 @@ create view api.profiles with (security_invoker = true) as
     select id, email, first_name, last_name, public_id, created_at from people.profiles;
 grant select on api.profiles to authenticated;
 
-create function api.health() returns jsonb language sql stable security invoker set search_path = ''
+create function api.health(ask jsonb default null) returns jsonb language sql stable security invoker set search_path = ''
     return jsonb_build_object('database', 'ok');
 
 revoke execute on all functions in schema api, core, people from public;
-grant execute on function api.health() to anon, authenticated, service_role;
+grant execute on function api.health(jsonb) to anon, authenticated, service_role;

@@ -2,20 +2,19 @@
 //! order and ended in the reverse. `cargo xtask dev`, the tests and the benchmarks all start this one.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 
-use crate::functions::{self, Setup};
-use crate::migrate;
+use crate::functions::Setup;
 use crate::postgres::{self, Postgres};
 use crate::process::{Child, DataDir, group_members};
 use crate::tools::{self, Tools};
-use crate::{keys, rest};
 
+mod parts;
 mod ports;
 
+use parts::{start_data, start_functions, start_sandbox, vars};
 use ports::Ports;
 
 /// What serves the functions.
@@ -275,74 +274,4 @@ impl Stack {
         }
         Ok(())
     }
-}
-
-async fn start_sandbox(ports: &Ports) -> Result<sandbox::Handle> {
-    let config = sandbox::Config {
-        secret_key: keys::MONEROO_SECRET_KEY.into(),
-        webhook_secret: keys::MONEROO_WEBHOOK_SECRET.into(),
-        webhook_url: Some(format!("http://127.0.0.1:{}/functions/v1/moneroo-webhook", ports.api)),
-        ..sandbox::Config::default()
-    };
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports.sandbox));
-    sandbox::serve(address, config).await.with_context(|| format!("the sandbox cannot listen on {address}"))
-}
-
-fn vars(options: &Options, ports: &Ports, sandbox_url: &str) -> BTreeMap<String, String> {
-    let mut vars = keys::worker_vars();
-    vars.insert("POSTGREST_URL".into(), format!("http://127.0.0.1:{}", ports.rest));
-    vars.insert("MONEROO_URL".into(), sandbox_url.into());
-    vars.extend(options.extra_vars.clone());
-    vars
-}
-
-async fn start_functions(setup: &Setup<'_>) -> Result<Option<Child>> {
-    match setup.runtime {
-        Runtime::None => Ok(None),
-        Runtime::WranglerDev | Runtime::Workerd => functions::start(setup).await.map(Some),
-    }
-}
-
-/// The database, its migrations, and the gateway that reads them.
-async fn start_data(
-    options: &Options,
-    dir: &DataDir,
-    tools: &Tools,
-    ports: &Ports,
-) -> Result<(Option<Postgres>, String, Child)> {
-    let (postgres, db_url) = match &options.database_url {
-        Some(url) => (None, url.clone()),
-        None => {
-            let postgres = Postgres::start(dir, ports.db, options.throwaway, options.quiet).await?;
-            (Some(postgres), postgres::url(ports.db))
-        }
-    };
-    let applied = migrate::apply(&db_url).await?;
-    if !options.quiet && !applied.is_empty() {
-        println!("  {} migrations applied", applied.len());
-    }
-    let login = login_url(&db_url, postgres.is_some()).await?;
-    let rest = rest::start(tools, dir, &login, ports.rest).await?;
-    Ok((postgres, db_url, rest))
-}
-
-/// The URL of the gateway's login role. In a database of ours it has the known password; in a developer's own it
-/// keeps the one it has, if that is Supabase's.
-async fn login_url(db_url: &str, ours: bool) -> Result<String> {
-    let login = postgres::as_user(db_url, rest::LOGIN, postgres::PASSWORD)?;
-    if !ours && postgres::connect(&login).await.is_ok() {
-        return Ok(login);
-    }
-    let local = db_url.contains("@127.0.0.1") || db_url.contains("@localhost") || db_url.contains("@[::1]");
-    ensure!(
-        ours || local,
-        "{} has no login {}/{}",
-        postgres::without_password(db_url),
-        rest::LOGIN,
-        postgres::PASSWORD
-    );
-    let sql = format!("alter role {} login password '{}'", rest::LOGIN, postgres::PASSWORD);
-    let client = postgres::connect(db_url).await?;
-    client.batch_execute(&sql).await.map_err(|error| anyhow::anyhow!("{}", postgres::causes(&error)))?;
-    Ok(login)
 }

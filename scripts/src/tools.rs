@@ -198,11 +198,28 @@ async fn npm(root: &Path) -> Result<()> {
             bail!("npm is not on PATH: install Node.js (any version from 20 on; the pinned one is installed for you)")
         };
         eprintln!("Installing the npm packages into {}", root.join("node_modules").display());
-        let command = if root.join("package-lock.json").is_file() { "ci" } else { "install" };
-        let launch = Launch::new("npm", npm).args([command, "--no-audit", "--no-fund", "--loglevel=error"]).dir(root);
-        watched(&format!("npm {command}"), launch, &root.join(".cauris/logs/npm.log")).await?;
+        npm_install(root, &npm).await?;
     }
     std::fs::write(&stamp, wanted).context("cannot write node_modules/.cauris-stamp")
+}
+
+/// `npm ci`, and `npm install` where that refuses: a lock file written on one platform may lack the optional packages
+/// of another. The lock file stays as it is committed.
+async fn npm_install(root: &Path, npm: &Path) -> Result<()> {
+    let lock = root.join("package-lock.json");
+    let committed = std::fs::read(&lock).ok();
+    let log = root.join(".cauris/logs/npm.log");
+    let launch = |command: &str| {
+        Launch::new("npm", npm).args([command, "--no-audit", "--no-fund", "--loglevel=error"]).dir(root)
+    };
+    if committed.is_some() && watched("npm ci", launch("ci"), &log).await.is_ok() {
+        return Ok(());
+    }
+    let installed = watched("npm install", launch("install"), &log).await;
+    if let Some(committed) = committed {
+        std::fs::write(&lock, committed).context("cannot restore package-lock.json")?;
+    }
+    installed
 }
 
 fn fingerprint(root: &Path) -> Result<String> {

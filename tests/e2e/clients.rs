@@ -17,7 +17,16 @@ use crate::world::{World, main_world};
 /// How many tests of one file may need a rider, two drivers and a place.
 const SCENES: usize = 40;
 
-const SUITES: [&str; 4] = ["wallet", "rides", "payments", "house"];
+/// Every `tests/clients/<suite>.test.mjs`: a new function's tests are found by their file.
+fn suites() -> Vec<&'static str> {
+    let folder = house::root().join("tests/clients");
+    let names = std::fs::read_dir(folder).expect("tests/clients").flatten().map(|entry| entry.file_name());
+    let mut suites: Vec<&'static str> = names
+        .filter_map(|name| Some(&*name.to_str()?.strip_suffix(".test.mjs")?.to_owned().leak()))
+        .collect();
+    suites.sort_unstable();
+    suites
+}
 
 /// What the tests of one file said: ran once, asked by each of its trials.
 type Results = OnceCell<Result<BTreeMap<String, Outcome>, String>>;
@@ -29,7 +38,7 @@ struct Outcome {
 
 pub fn tests() -> Vec<Trial> {
     let mut trials = Vec::new();
-    for suite in SUITES {
+    for suite in suites() {
         let results: &'static Results = Box::leak(Box::default());
         for name in names(suite) {
             let test = name.clone();

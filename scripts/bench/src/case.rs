@@ -78,6 +78,10 @@ pub enum Room {
     Transfer,
 }
 
+impl Room {
+    pub const ALL: [Self; 3] = [Self::Hello, Self::Hop, Self::Transfer];
+}
+
 /// Where a subject does that work.
 #[derive(Clone, Debug)]
 pub struct Door {

@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, ensure};
 use xtask::stack::{Options, Pids, Runtime, Stack};
 use xtask::tools;
 
-use crate::case::{Case, Door, Name};
+use crate::case::{Case, Door, Name, Room};
 use crate::cpu;
 use crate::load::{Feed, Lanes, Round};
 use crate::machine::Machine;
@@ -75,18 +75,22 @@ fn options(dir: &Path) -> Options {
     Options { runtime: Runtime::None, throwaway: false, ..Options::ephemeral(dir.join("stack")) }
 }
 
+/// Cases of one room share their rounds, so that what differs between them is not the hour.
 async fn measure(settings: &Settings, subjects: &[Subject], pids: &Pids, world: &mut World) -> Result<Vec<Edge>> {
     let callers: Arc<[Caller]> = world.callers.clone().into();
     let mut rows = Vec::new();
-    for case in &settings.cases {
+    for room in Room::ALL {
         let mut entrants = Vec::new();
-        for subject in subjects {
-            let Some(door) = subject.doors.get(&case.room()) else { continue };
-            let entrant = Entrant { settings, subject, door, feed: feed(*case, door, &callers, settings), pids };
-            contract::check(*case, door, world).await.with_context(|| format!("{} fails {case}", subject.name))?;
-            entrants.push(entrant);
+        for case in settings.cases.iter().filter(|case| case.room() == room) {
+            for subject in subjects {
+                let Some(door) = subject.doors.get(&room) else { continue };
+                contract::check(*case, door, world).await.with_context(|| format!("{} fails {case}", subject.name))?;
+                let feed = feed(*case, door, &callers, settings);
+                entrants.push(Entrant { case: *case, settings, subject, door, feed, pids });
+            }
+            eprintln!("{case}: the contract is held by all");
         }
-        rows.extend(rounds(*case, settings, &entrants, world).await?);
+        rows.extend(rounds(settings, &entrants, world).await?);
     }
     Ok(rows)
 }
@@ -98,40 +102,31 @@ fn feed(case: Case, door: &Door, callers: &Arc<[Caller]>, settings: &Settings) -
     }
 }
 
-async fn rounds(case: Case, settings: &Settings, entrants: &[Entrant<'_>], world: &mut World) -> Result<Vec<Edge>> {
-    eprintln!("{case}: contract held by {}; warming up", names(entrants));
-    let mut turns: BTreeMap<Name, Vec<Turn>> = BTreeMap::new();
+async fn rounds(settings: &Settings, entrants: &[Entrant<'_>], world: &mut World) -> Result<Vec<Edge>> {
+    let mut turns: BTreeMap<(Case, Name), Vec<Turn>> = BTreeMap::new();
     for entrant in entrants {
-        count(case, world, entrant.fire(settings.warm_up()).await?.1)?;
+        eprintln!("{}: warming up {}", entrant.case, entrant.subject.name);
+        entrant.fire(settings.warm_up(), world).await?;
     }
-    if case.alg().is_some() {
-        world.tidy().await?;
-    }
+    world.tidy().await?;
     for round in 0..settings.rounds {
-        eprintln!("{case}: round {} of {}", round + 1, settings.rounds);
         let mut order: Vec<&Entrant> = entrants.iter().collect();
         if round % 2 == 1 {
             order.reverse();
         }
         for entrant in order {
-            let (turn, done) = entrant.fire(settings.span()).await?;
-            count(case, world, done)?;
-            turns.entry(entrant.subject.name).or_default().push(turn);
+            let turn = entrant.fire(settings.span(), world).await?;
+            let (case, name) = entrant.key();
+            eprintln!("round {} of {}: {case} {name} {:.0} µs", round + 1, settings.rounds, turn.edge);
+            turns.entry((case, name)).or_default().push(turn);
         }
     }
-    Ok(entrants.iter().filter_map(|entrant| Some(row(case, entrant, turns.get(&entrant.subject.name)?))).collect())
-}
-
-fn count(case: Case, world: &mut World, done: usize) -> Result<()> {
-    if case.alg().is_some() { world.answered(done) } else { Ok(()) }
-}
-
-fn names(entrants: &[Entrant]) -> String {
-    entrants.iter().map(|entrant| entrant.subject.name.to_string()).collect::<Vec<_>>().join(", ")
+    Ok(entrants.iter().filter_map(|entrant| Some(row(entrant, turns.get(&entrant.key())?))).collect())
 }
 
 /// A subject at the door of one case.
 struct Entrant<'a> {
+    case: Case,
     settings: &'a Settings,
     subject: &'a Subject,
     door: &'a Door,
@@ -140,14 +135,22 @@ struct Entrant<'a> {
 }
 
 impl Entrant<'_> {
+    fn key(&self) -> (Case, Name) {
+        (self.case, self.subject.name)
+    }
+
     /// Runs one turn; connections are opened before the clocks are read.
-    async fn fire(&self, span: Duration) -> Result<(Turn, usize)> {
+    async fn fire(&self, span: Duration, world: &mut World) -> Result<Turn> {
         let lanes = Lanes::open(self.door.addr, self.settings.connections).await?;
         let before = self.cpu()?;
-        let round = lanes.fire(&self.feed, span).await.with_context(|| format!("{} was asked", self.subject.name))?;
+        let round =
+            lanes.fire(&self.feed, span).await.with_context(|| format!("{} in {}", self.subject.name, self.case))?;
         let after = self.cpu()?;
+        if self.case.alg().is_some() {
+            world.answered(round.done())?;
+        }
         tokio::time::sleep(PAUSE).await;
-        Ok((turn(&round, before, after), round.done()))
+        Ok(turn(&round, before, after))
     }
 
     /// Of the subject, the gateway and Postgres.
@@ -172,11 +175,11 @@ fn turn(round: &Round, before: [Duration; 3], after: [Duration; 3]) -> Turn {
     }
 }
 
-fn row(case: Case, entrant: &Entrant, turns: &[Turn]) -> Edge {
+fn row(entrant: &Entrant, turns: &[Turn]) -> Edge {
     let middle = |figure: fn(&Turn) -> f64| median(turns.iter().map(figure));
     Edge {
         suite: "edge",
-        case: case.to_string(),
+        case: entrant.case.to_string(),
         subject: entrant.subject.name.to_string(),
         cpu_us: tenths(middle(|turn| turn.edge)),
         gateway_cpu_us: tenths(middle(|turn| turn.gateway)),

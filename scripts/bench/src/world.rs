@@ -106,7 +106,7 @@ impl World {
         self.transfers
     }
 
-    /// As `ledger.transactions` is at the end, so that plans are those of a table that is kept in order.
+    /// As autovacuum would, but not in the middle of somebody's turn.
     pub async fn tidy(&self) -> Result<()> {
         Ok(self.db.batch_execute("vacuum analyze").await?)
     }

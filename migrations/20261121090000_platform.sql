@@ -35,7 +35,8 @@ begin
     end if;
     if to_regprocedure('auth.uid()') is null then
         -- Both spellings of the claim: PostgREST sets the JSON, older gateways and tests the single setting.
-        create function auth.uid() returns uuid language sql stable set search_path = '' as $f$
+        -- As on Supabase without a search_path of its own: only so is it inlined into policies and functions.
+        create function auth.uid() returns uuid language sql stable as $f$
             select coalesce(
                 nullif(current_setting('request.jwt.claim.sub', true), ''),
                 nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub')::uuid

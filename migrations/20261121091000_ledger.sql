@@ -40,7 +40,8 @@ create table ledger.wallets (
 comment on table ledger.wallets is 'id is also the account id. balance changes in ledger.post alone.';
 comment on column ledger.wallets.daily_limit is 'Minor units; null = the default of ledger.wallet_limits.';
 comment on column ledger.wallets.spent_on is
-    'UTC day of the last counted transfer or withdrawal; spent_today and spent_month belong to its day and month.';
+    'UTC day of the last transfer or withdrawal; spent_today and spent_month belong to its day and month. Written in
+     ledger.post, read by ledger.within_limits.';
 create index wallets_currency on ledger.wallets (currency);
 alter table ledger.wallets enable row level security;
 create policy wallets_own on ledger.wallets for select to authenticated using (user_id = (select auth.uid()));
@@ -168,14 +169,14 @@ comment on function ledger.wallet_for is 'The wallet of a user in a currency; ma
 
 create type ledger.leg as (account_id uuid, amount bigint);
 
-create function ledger.lock_legs(legs ledger.leg[], currency text) returns void language plpgsql set search_path = '' as $$
+create function ledger.lock_legs(legs ledger.leg[], ids uuid[]) returns void language plpgsql set search_path = '' as $$
 declare
     wallet record;
 begin
     for wallet in
         select w.id, w.balance, w.status, l.amount
           from ledger.wallets w join unnest(legs) l on l.account_id = w.id
-         order by w.id for update of w
+         where w.id = any (ids) order by w.id for update of w
     loop
         if wallet.status <> 'active' and wallet.amount < 0 then
             perform core.refuse('WALLET_BLOCKED', 403, 'this wallet is blocked');
@@ -191,16 +192,19 @@ end $$;
 
 create function ledger.post(type text, currency text, legs ledger.leg[], reference_type text, reference_id text,
     amount bigint, fee bigint default 0, description text default null)
-    returns uuid language plpgsql set search_path = '' as $$
+    returns uuid language plpgsql set search_path = '' set plan_cache_mode = force_generic_plan as $$
 declare
     tx uuid := gen_random_uuid();
+    -- Given to each query beside the legs: with it they find the wallets by index, whatever the planner thinks of unnest.
+    ids uuid[] := array(select l.account_id from unnest(legs) l);
     at timestamptz;
+    today date := (now() at time zone 'UTC')::date;
+    counted bigint := case when type in ('transfer', 'withdrawal') then amount else 0 end;
     sender ledger.wallets;
     receiver ledger.wallets;
 begin
-    if (select count(distinct l.account_id) from unnest(legs) l) <> cardinality(legs)
-        or (select count(*) from ledger.accounts a where a.id = any (select l.account_id from unnest(legs) l)
-            and a.currency = post.currency) <> cardinality(legs) then
+    -- Fewer accounts than legs: one is missing, of another currency, or named twice.
+    if (select count(*) from ledger.accounts a where a.id = any (ids) and a.currency = post.currency) <> cardinality(legs) then
         raise exception 'posting %: every leg needs its own account in %', type, currency;
     end if;
     if reference_id is not null then
@@ -211,17 +215,24 @@ begin
             perform core.refuse('ALREADY_POSTED', 409, 'this was posted before');
         end;
     end if;
-    perform ledger.lock_legs(legs, currency);
+    perform ledger.lock_legs(legs, ids);
     at := clock_timestamp();   -- Under the locks, so that a wallet's lines lie in the order of their balances.
-    select w.* into sender from ledger.wallets w join unnest(legs) l on l.account_id = w.id and l.amount < 0 limit 1;
-    select w.* into receiver from ledger.wallets w join unnest(legs) l on l.account_id = w.id and l.amount > 0 limit 1;
+    select w.* into sender from ledger.wallets w join unnest(legs) l on l.account_id = w.id
+     where w.id = any (ids) and l.amount < 0 limit 1;
+    select w.* into receiver from ledger.wallets w join unnest(legs) l on l.account_id = w.id
+     where w.id = any (ids) and l.amount > 0 limit 1;
     insert into ledger.transactions (id, type, sender_wallet_id, receiver_wallet_id, sender_user_id, receiver_user_id,
         amount, fee, currency, reference_type, reference_id, description, initiator_id, request_id, created_at)
     values (tx, post.type, sender.id, receiver.id, sender.user_id, receiver.user_id, post.amount, post.fee, post.currency,
         post.reference_type, post.reference_id, post.description, auth.uid(), core.request_id(), at);
     with moved as (
-        update ledger.wallets w set balance = w.balance + l.amount
-          from unnest(legs) l where l.account_id = w.id returning w.id, w.user_id, w.balance
+        -- Once per row: a second update in one transaction would check its foreign keys, and lock the currency's row.
+        update ledger.wallets w set balance = w.balance + l.amount, spent_on = greatest(w.spent_on, l.today),
+               spent_today = case when w.spent_on >= l.today then w.spent_today else 0 end + l.spent,
+               spent_month = case when w.spent_on >= date_trunc('month', l.today)::date then w.spent_month else 0 end + l.spent
+          from (select g.account_id, g.amount, case when g.amount < 0 then counted else 0 end as spent,
+                       case when g.amount < 0 and counted > 0 then today else '-infinity' end as today from unnest(legs) g) l
+         where l.account_id = w.id and w.id = any (ids) returning w.id, w.user_id, w.balance
     )
     insert into ledger.entries (created_at, transaction_id, leg, account_id, user_id, currency, amount, balance_after)
     select at, tx, l.leg, l.account_id, m.user_id, post.currency, l.amount, m.balance

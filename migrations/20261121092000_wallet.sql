@@ -156,21 +156,14 @@ create function ledger.within_limits(wallet ledger.wallets, amount bigint) retur
 declare
     today date := (now() at time zone 'UTC')::date;
     limits ledger.wallet_limits;
-    day bigint := case when wallet.spent_on = today then wallet.spent_today else 0 end;
-    month bigint := case when date_trunc('month', wallet.spent_on) = date_trunc('month', today) then wallet.spent_month else 0 end;
+    -- Not before today: who waited for the lock over midnight counts into the day that has begun.
+    day bigint := case when wallet.spent_on >= today then wallet.spent_today else 0 end;
+    month bigint := case when wallet.spent_on >= date_trunc('month', today)::date then wallet.spent_month else 0 end;
 begin
     select * into limits from ledger.wallet_limits l where l.currency = wallet.currency;
     return day + amount <= coalesce(wallet.daily_limit, limits.default_daily)
        and month + amount <= coalesce(wallet.monthly_limit, limits.default_monthly);
 end $$;
-
-create function ledger.count_spending(wallet_id uuid, amount bigint) returns void language sql set search_path = '' as $$
-    update ledger.wallets w
-       set spent_today = case when w.spent_on = t.today then w.spent_today else 0 end + amount,
-           spent_month = case when date_trunc('month', w.spent_on) = date_trunc('month', t.today) then w.spent_month else 0 end + amount,
-           spent_on = t.today
-      from (select (now() at time zone 'UTC')::date as today) t where w.id = wallet_id
-$$;
 
 create function ledger.suspicion(wallet ledger.wallets, amount bigint, day_count bigint, day_total bigint)
     returns boolean language plpgsql set search_path = '' as $$
@@ -276,9 +269,6 @@ begin
         perform ledger.log(owner, operation, currency, amount, 'MFA_REQUIRED');
         return ledger.refusal('MFA_REQUIRED', 403, 'confirm with a second factor', null,
             'repeat with the same key after the second factor');
-    end if;
-    if operation in ('transfer', 'withdrawal') then
-        perform ledger.count_spending(wallet.id, amount);
     end if;
     perform ledger.log(owner, operation, currency, amount, 'ok');
     return null;

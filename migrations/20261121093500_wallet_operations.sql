@@ -180,7 +180,9 @@ begin
         'amount', amount, 'fee', fee, 'total', amount + fee, 'currency', cur), 202);
 end $$;
 
-create function ledger.wallet_operations(ask jsonb) returns jsonb language plpgsql security definer set search_path = '' as $$
+-- Generic plans: every query here finds single rows by key, and planning each anew costs more than running them all.
+create function ledger.wallet_operations(ask jsonb) returns jsonb language plpgsql security definer set search_path = ''
+    set plan_cache_mode = force_generic_plan as $$
 declare
     caller uuid := core.caller();
     first_answer jsonb;

@@ -165,7 +165,7 @@ impl Prepared {
             dir,
         };
         if stack.functions.is_some() {
-            stack.report_health().await?;
+            stack.check_health().await?;
         }
         Ok(stack)
     }
@@ -264,14 +264,11 @@ impl Stack {
         self.dir.forget();
     }
 
-    async fn report_health(&self) -> Result<()> {
+    async fn check_health(&self) -> Result<()> {
         let client = reqwest::Client::builder().no_proxy().build()?;
         let answer = client.get(format!("{}/functions/v1/health", self.api_url)).send().await?;
         let (status, body) = (answer.status(), answer.text().await?);
-        if !status.is_success() {
-            // Whoever started us will meet what is down, and can look into it only while the rest is up.
-            eprintln!("warning: the stack is not healthy: {status} {body}");
-        }
+        ensure!(status.is_success(), "the stack is not healthy: {status} {body}");
         Ok(())
     }
 }

@@ -21,5 +21,10 @@ pub mod payments;
 pub mod edge;
 
 #[cfg(any(test, feature = "testing"))]
-#[expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a double that is misused fails its test")]
+#[expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a double that is misused fails its test"
+)]
 pub mod testing;

@@ -9,7 +9,6 @@ const KIB = 1024;
 
 actsForTheClock('taxi-dispatch-tick');
 answersBrowsers('health');
-answersBrowsers('no-such-function');
 
 test('health: says that all is well, to anybody and by either method', async () => {
   for (const method of ['GET', 'POST']) {

@@ -21,9 +21,8 @@ const SCENES: usize = 40;
 fn suites() -> Vec<&'static str> {
     let folder = house::root().join("tests/clients");
     let names = std::fs::read_dir(folder).expect("tests/clients").flatten().map(|entry| entry.file_name());
-    let mut suites: Vec<&'static str> = names
-        .filter_map(|name| Some(&*name.to_str()?.strip_suffix(".test.mjs")?.to_owned().leak()))
-        .collect();
+    let mut suites: Vec<&'static str> =
+        names.filter_map(|name| Some(&*name.to_str()?.strip_suffix(".test.mjs")?.to_owned().leak())).collect();
     suites.sort_unstable();
     suites
 }

@@ -72,12 +72,17 @@ async fn a_body_is_json_of_bounded_depth_with_distinct_keys(w: &'static World) {
     send(nested(33)).await.refused(400, "BAD_JSON");
     send(nested(10_000)).await.refused(400, "BAD_JSON");
     send(nested(32)).await.refused(400, "VALIDATION_ERROR");
-    for body in
-        [&b"{\"a\":1,\"a\":1}"[..], b"{\"a\":{\"b\":1,\"b\":1}}", b"{\"a\":\"\xff\xfe\"}", b"[1]", b"{} {}", b"NaN"]
-    {
+    for body in [&b"{\"a\":1,\"a\":1}"[..], b"{\"a\":{\"b\":1,\"b\":1}}", b"{\"a\":\"\xff\xfe\"}", b"{} {}", b"NaN"] {
         send(body.to_vec()).await.refused(400, "BAD_JSON");
     }
     send(Vec::new()).await.refused(400, "VALIDATION_ERROR");
+    // A list is no object, also where its items would fit the fields in their order.
+    let (here, there) = (r#"{"lat":9.5,"lng":-13.7}"#, r#"{"lat":9.52,"lng":-13.7}"#);
+    for list in ["[]", "[1]", &format!("[{here},{there}]"), &format!(r#"[{here},{there},"moto",null,null,null,null]"#)]
+    {
+        let reply = send(list.into()).await;
+        assert!(reply.status == 400 && !reply.text.contains("struct"), "{reply}");
+    }
     let call = w.function("taxi-quote-fare").bearer(&fatou.token).header("content-type", "application/xml");
     crate::call::Call(call.0.body("<a/>")).send().await.refused(415, "UNSUPPORTED_MEDIA_TYPE");
 }

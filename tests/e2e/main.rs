@@ -3,6 +3,9 @@
 //! One stack serves all tests; each makes its own people, so they run side by side. `--list`, filters and the result
 //! line are libtest's.
 
+// At the edge a panic is a fault; here it is how a test fails.
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
 mod browser;
 mod call;
 mod clients;
@@ -12,6 +15,8 @@ mod faults_exposure;
 mod faults_money;
 mod faults_payments;
 mod faults_races;
+mod faults_rules;
+mod faults_schema;
 mod gateway;
 mod payments;
 mod people;
@@ -22,6 +27,7 @@ mod sweeper;
 mod tokens;
 mod wallet;
 mod webhook;
+mod webhook_money;
 mod world;
 
 use std::sync::LazyLock;
@@ -71,13 +77,16 @@ fn main() {
         wallet::tests(),
         payments::tests(),
         webhook::tests(),
+        webhook_money::tests(),
         sweeper::tests(),
         rides::tests(),
         ride_payment::tests(),
         faults_money::tests(),
         faults_payments::tests(),
+        faults_rules::tests(),
         faults_races::tests(),
         faults_exposure::tests(),
+        faults_schema::tests(),
         concurrency::tests(),
         clients::tests(),
         crash::tests(),

@@ -71,7 +71,8 @@ async fn offers_go_to_drivers_who_can_take_the_ride(w: &'static World) {
     let sql = "select driver_id from taxi.notifications where ride_id::text = $1 and type = 'ride_offer'";
     let mut told: Vec<uuid::Uuid> = w.all(sql, &[&ride]).await;
     let mut expected = near.map(|driver| driver.row).to_vec();
-    (told.sort(), expected.sort());
+    told.sort();
+    expected.sort();
     assert_eq!(told, expected);
 }
 

@@ -54,9 +54,13 @@ impl World {
         asked.as_array().map_or(0, Vec::len)
     }
 
-    /// Our row of a payment, found by the provider's id.
+    /// Our row of a payment, found by the provider's id; null before it is known by that.
     pub async fn row(&self, id: &str) -> Value {
-        self.one("select to_jsonb(p) from payments.payments p where provider_payment_id = $1", &[&id]).await
+        self.one(
+            "select coalesce((select to_jsonb(p) from payments.payments p where provider_payment_id = $1), 'null')",
+            &[&id],
+        )
+        .await
     }
 
     /// Waits until our row says `status`.

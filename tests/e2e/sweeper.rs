@@ -33,6 +33,8 @@ async fn a_payment_without_any_webhook_is_settled_by_the_sweep(w: &'static World
 /// The provider makes the payment and never says so; what our client sees, and the provider's payment.
 async fn lost_answer(w: &'static World, fatou: &crate::people::Person, key: &str) -> (crate::call::Reply, Value) {
     w.fault(json!({ "on": "initialize", "fault": "hang", "ms": 30_000, "email": fatou.email, "times": 1 })).await;
+    // Nor does it announce the payment: that event alone would be enough to adopt it.
+    w.fault(json!({ "on": "webhook", "fault": "drop", "event": "payment.initiated", "email": fatou.email })).await;
     let ask = json!({ "purpose": "wallet_deposit", "amount": 100_000, "idempotency_key": key });
     let reply = fatou.call("moneroo-initialize-payment", ask).await;
     let made = w.payments_of(fatou).await.pop().expect("the provider has the payment");

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use reqwest::Method;
+use reqwest::header::{self, HeaderValue};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, OnceCell};
 use tokio_postgres::types::{FromSqlOwned, ToSql};
@@ -100,7 +101,10 @@ impl World {
         options.quiet = true;
         change(&mut options);
         let stack = Stack::start(options).await?;
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(60)).build()?;
+        // As a page of the app sends it: an answer without CORS headers would be no answer to it.
+        let origin = [(header::ORIGIN, HeaderValue::from_static("https://app.cauris.test"))].into_iter().collect();
+        let http =
+            reqwest::Client::builder().no_proxy().default_headers(origin).timeout(Duration::from_secs(60)).build()?;
         let world = World {
             api: stack.api_url.clone(),
             rest: stack.rest_url.clone(),
@@ -188,19 +192,14 @@ impl World {
     }
 
     /// Runs `work` while every write to `table` that fits `condition` fails: the connection that is cut in the middle.
-    /// `condition` names rows of this test alone, since others write to the same table.
+    /// `condition` names rows of this test alone, since others write to the same table; `roomy.sql` has the trigger.
     pub async fn sabotaged<T>(&self, table: &str, condition: &str, work: impl AsyncFnOnce() -> T) -> T {
-        let name = format!("sabotage_{}", xtask::keys::random_uuid().simple());
-        let client = self.connect().await.expect("Postgres answers");
-        let sql = format!(
-            "create function public.{name}() returns trigger language plpgsql as
-                 $$ begin raise exception 'cut here'; end $$;
-             create trigger {name} before insert or update on {table} for each row when ({condition})
-                 execute function public.{name}();"
-        );
-        client.batch_execute(&sql).await.unwrap_or_else(|error| panic!("{error}: {:?}", error.as_db_error()));
+        let id = xtask::keys::random_uuid();
+        let sql = "insert into public.sabotage select $1, $2, $3
+                   where exists (select from pg_trigger where tgname = 'sabotage' and tgrelid = to_regclass($2))";
+        assert_eq!(self.exec(sql, &[&id, &table, &condition]).await, 1, "roomy.sql puts no trigger on {table}");
         let answer = work().await;
-        client.batch_execute(&format!("drop function public.{name}() cascade")).await.expect("the sabotage is over");
+        self.exec("delete from public.sabotage where id = $1", &[&id]).await;
         answer
     }
 

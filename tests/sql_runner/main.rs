@@ -3,6 +3,14 @@
 //! A file is one transaction that rolls itself back, so the order does not matter and nothing is left behind. They run
 //! one after the other: two transactions that never end well may still wait for each other's locks.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test stops where an edge function must not"
+)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

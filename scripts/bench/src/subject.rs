@@ -5,11 +5,11 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use tokio::net::TcpStream;
 use xtask::build::{self, Profile};
 use xtask::house;
-use xtask::process::{Child, Launch, output, run};
+use xtask::process::{Child, Launch, output};
 use xtask::tools::Tools;
 use xtask::wrangler;
 
@@ -174,11 +174,11 @@ fn fixture() -> PathBuf {
 pub async fn build_ours(tools: &Tools) -> Result<()> {
     build::build(&["gateway".into(), "wallet-operations".into()], Profile::Release).await?;
     let mut launch = Launch::new("worker-build", &tools.worker_build).arg("--release").dir(fixture());
-    launch = launch.env("CARGO", build::cargo()).log(fixture().join("build.log"));
+    launch = launch.env("CARGO", build::cargo());
     for (name, value) in tools.build_env() {
         launch = launch.env(name, value);
     }
-    ensure!(run(launch).await?.success(), "the hello fixture cannot be built: see {}/build.log", fixture().display());
+    output(launch).await.context("the hello fixture cannot be bundled")?;
     Ok(())
 }
 

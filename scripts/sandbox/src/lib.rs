@@ -5,6 +5,14 @@
 //! provider's own surface (`api`, `payments`, `payouts`, `checkout`, `message` and `webhooks`), and what only tests reach (`faults`,
 //! `tamper`, `control`). Everything is in memory and forgotten when it stops. `docs/sandbox.md` has the calls.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "not at the edge: here a panic ends one program, with its cause"
+)]
+
 mod api;
 mod checkout;
 mod control;

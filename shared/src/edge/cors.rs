@@ -1,6 +1,6 @@
 //! CORS on every response, errors included: without it a browser hides the status and the body.
 
-use web_sys::{Headers, Request, Response};
+use web_sys::{Headers, Response};
 
 use super::config::Config;
 use super::js;
@@ -17,10 +17,10 @@ thread_local! {
 }
 
 /// The origin to name in the answer: `*` where any may call, the caller's own where it is listed, else none.
-pub fn origin(config: &Config, req: &Request) -> Option<String> {
+pub fn origin(config: &Config, asked: &Headers) -> Option<String> {
     match config.allowed_origins.as_slice() {
         [any] if any == "*" => Some("*".to_owned()),
-        listed => js::header(req, "origin").filter(|origin| listed.contains(origin)),
+        listed => js::header(asked, "origin").filter(|origin| listed.contains(origin)),
     }
 }
 
@@ -53,11 +53,11 @@ pub fn headers(origin: Option<&str>, request_id: &str) -> Headers {
 }
 
 /// Answers a preflight: never authenticated, whatever headers it asks for are allowed.
-pub fn preflight(config: &Config, req: &Request, request_id: &str) -> Response {
+pub fn preflight(config: &Config, request: &Headers, request_id: &str) -> Response {
     let headers = js::headers();
     let set = |name, value: &str| drop(headers.set(name, value));
-    let asked = js::header(req, "access-control-request-headers");
-    if let Some(origin) = origin(config, req) {
+    let asked = js::header(request, "access-control-request-headers");
+    if let Some(origin) = origin(config, request) {
         set("access-control-allow-origin", &origin);
         set("access-control-allow-methods", METHODS);
         set("access-control-allow-headers", asked.as_deref().unwrap_or(HEADERS));

@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use js_sys::{Object, Reflect};
-use web_sys::{Request, Response};
+use web_sys::{Headers, Request, Response};
 use worker::{Context, Env};
 
 use super::config::{self, Config};
@@ -23,6 +23,8 @@ use crate::error::{
 /// Before: nothing about the caller is known.
 pub struct Door<'a> {
     req: Request,
+    /// Taken once: each look at `req.headers()` is a crossing of its own.
+    headers: Headers,
     env: &'a Env,
     spec: &'static Spec,
     config: Rc<Config>,
@@ -41,26 +43,27 @@ pub struct Entered {
 impl<'a> Door<'a> {
     pub fn new(req: Request, env: &'a Env, spec: &'static Spec) -> Self {
         let config = config::of(env);
-        Self { req, env, spec, config }
+        Self { headers: req.headers(), req, env, spec, config }
     }
 
     /// # Errors
     /// The response to send at once: a preflight's, or a refusal.
     pub async fn enter(self) -> Result<Entered, Response> {
-        let request_id = js::header(&self.req, "x-request-id").filter(|id| is_uuid(id)).unwrap_or_else(js::request_id);
+        let request_id =
+            js::header(&self.headers, "x-request-id").filter(|id| is_uuid(id)).unwrap_or_else(js::request_id);
         let method = self.req.method();
         if method == "OPTIONS" {
-            return Err(cors::preflight(&self.config, &self.req, &request_id));
+            return Err(cors::preflight(&self.config, &self.headers, &request_id));
         }
         let (invoked_as, query) = self.address();
-        let key = js::header(&self.req, "idempotency-key").map(|key| key.trim_matches('"').to_owned());
+        let key = js::header(&self.headers, "idempotency-key").map(|key| key.trim_matches('"').to_owned());
         let world = world(&self.config, self.spec, request_id, invoked_as, key);
         let mut entered = Entered {
             spec: self.spec,
             user: None,
             body: Vec::new(),
             world,
-            origin: cors::origin(&self.config, &self.req),
+            origin: cors::origin(&self.config, &self.headers),
             log: self.config.log,
         };
         match self.admit(&method, &query, &mut entered).await {
@@ -103,13 +106,13 @@ impl<'a> Door<'a> {
         match self.spec.auth {
             Auth::Public | Auth::Webhook => Ok(None),
             Auth::Cron => {
-                let given = js::header(&self.req, "x-internal-api-key").unwrap_or_default();
+                let given = js::header(&self.headers, "x-internal-api-key").unwrap_or_default();
                 // Both keys are compared, so the time does not tell which one matched.
                 let good = self.config.settings.internal_keys.iter().fold(false, |good, key| key.equals(&given) | good);
                 if good { Ok(None) } else { Err(BAD_KEY.into()) }
             }
             Auth::User => {
-                let header = js::header(&self.req, "authorization");
+                let header = js::header(&self.headers, "authorization");
                 let token = auth::bearer(header.as_deref()).map_err(|_| ApiError::from(UNAUTHENTICATED))?;
                 let now_s = i64::try_from(now_ms / 1000).unwrap_or(i64::MAX);
                 let verified = tokens::verify(token, &self.config.issuer, now_s)
@@ -128,7 +131,7 @@ impl<'a> Door<'a> {
         let Some(limiter) = js::binding(self.env, "RATE_LIMIT") else { return Ok(()) };
         let key = match user {
             Some(user) => user.id.to_string(),
-            None => js::header(&self.req, "cf-connecting-ip").unwrap_or_default(),
+            None => js::header(&self.headers, "cf-connecting-ip").unwrap_or_default(),
         };
         let argument = Object::new();
         let _ = Reflect::set(&argument, &"key".into(), &key.into());
@@ -148,13 +151,13 @@ impl<'a> Door<'a> {
     }
 
     async fn body(&self) -> Answer<Vec<u8>> {
-        if let Some(kind) = js::header(&self.req, "content-type") {
+        if let Some(kind) = js::header(&self.headers, "content-type") {
             let kind = kind.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
             if !matches!(kind.as_str(), "application/json" | "text/plain" | "") && !kind.ends_with("+json") {
                 return Err(UNSUPPORTED_MEDIA_TYPE.into());
             }
         }
-        let declared = js::header(&self.req, "content-length").and_then(|length| length.parse().ok());
+        let declared = js::header(&self.headers, "content-length").and_then(|length| length.parse().ok());
         match js::bytes(&self.req, declared, self.spec.max_body).await {
             Ok(Some(bytes)) => Ok(bytes),
             Ok(None) => Err(PAYLOAD_TOO_LARGE.into()),

@@ -38,14 +38,14 @@ const TIMEOUT_MS: u32 = 10_000;
 pub fn refuse(req: &Request, env: &Env, no: &Refusal) -> Response {
     let config = config::of(env);
     if req.method() == "OPTIONS" {
-        return cors::preflight(&config, req, &js::request_id());
+        return cors::preflight(&config, &req.headers(), &js::request_id());
     }
     answer(&config, req, &ApiError::from(*no))
 }
 
 fn answer(config: &Config, req: &Request, error: &ApiError) -> Response {
     let request_id = js::request_id();
-    let headers = cors::headers(cors::origin(config, req).as_deref(), &request_id);
+    let headers = cors::headers(cors::origin(config, &req.headers()).as_deref(), &request_id);
     let problem = error.problem();
     if problem.code == UNAVAILABLE.code {
         drop(headers.set("x-relay-error", "true"));
@@ -73,17 +73,18 @@ pub enum Upstream {
 pub async fn pass_on(req: &Request, env: &Env, upstream: Upstream, rest: &str) -> Response {
     let config = config::of(env);
     if req.method() == "OPTIONS" {
-        return cors::preflight(&config, req, &js::request_id());
+        return cors::preflight(&config, &req.headers(), &js::request_id());
     }
     let Upstream::Rest = upstream;
     let url = format!("{}{rest}", config.postgrest_url);
     let headers = js::headers();
+    let sent = req.headers();
     for name in CARRIED {
-        if let Some(value) = js::header(req, name) {
+        if let Some(value) = js::header(&sent, name) {
             drop(headers.set(name, &value));
         }
     }
-    if let Some(prefer) = js::header(req, "prefer") {
+    if let Some(prefer) = js::header(&sent, "prefer") {
         // A client may not ask for its own transaction to be rolled back, or for another time zone's arithmetic.
         let kept: Vec<&str> =
             prefer.split(',').map(str::trim).filter(|p| !p.starts_with("tx=") && !p.starts_with("timezone=")).collect();
@@ -98,7 +99,7 @@ pub async fn pass_on(req: &Request, env: &Env, upstream: Upstream, rest: &str) -
 }
 
 fn returned(config: &Config, req: &Request, response: &Response) -> Response {
-    let headers = cors::headers(cors::origin(config, req).as_deref(), &js::request_id());
+    let headers = cors::headers(cors::origin(config, &req.headers()).as_deref(), &js::request_id());
     for name in RETURNED {
         if let Some(value) = response.headers().get(name).ok().flatten() {
             drop(headers.set(name, &value));

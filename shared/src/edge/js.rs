@@ -17,8 +17,8 @@ pub fn binding(env: &JsValue, name: &str) -> Option<Object> {
     Reflect::get(env, &JsValue::from_str(name)).ok().filter(JsValue::is_object).map(JsCast::unchecked_into)
 }
 
-pub fn header(req: &Request, name: &str) -> Option<String> {
-    req.headers().get(name).ok().flatten()
+pub fn header(headers: &Headers, name: &str) -> Option<String> {
+    headers.get(name).ok().flatten()
 }
 
 /// Calls a method of a binding that answers with a promise.

@@ -101,8 +101,9 @@ where
     F: Future<Output = Answer<Reply>>,
 {
     let kept = ["content-type", "user-agent"];
-    let headers = kept.iter().filter_map(|name| Some((*name, js::header(&req, name)?))).collect();
-    let signature = js::header(&req, signature_header);
+    let sent = req.headers();
+    let headers = kept.iter().filter_map(|name| Some((*name, js::header(&sent, name)?))).collect();
+    let signature = js::header(&sent, signature_header);
     let entered = match Door::new(req, &env, &contract.spec).enter().await {
         Ok(entered) => entered,
         Err(response) => return response,

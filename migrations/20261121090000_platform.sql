@@ -34,8 +34,7 @@ begin
         alter table auth.users enable row level security;
     end if;
     if to_regprocedure('auth.uid()') is null then
-        -- Both spellings of the claim: PostgREST sets the JSON, older gateways and tests the single setting.
-        -- As on Supabase without a search_path of its own: only so is it inlined into policies and functions.
+        -- PostgREST sets the JSON, older gateways the single setting. As on Supabase without a search_path, or it is not inlined.
         create function auth.uid() returns uuid language sql stable as $f$
             select coalesce(
                 nullif(current_setting('request.jwt.claim.sub', true), ''),

@@ -208,12 +208,9 @@ begin
         raise exception 'posting %: every leg needs its own account in %', type, currency;
     end if;
     if reference_id is not null then
-        begin
-            insert into ledger.references (reference_type, reference_id, type, transaction_id)
-            values (post.reference_type, post.reference_id, post.type, tx);
-        exception when unique_violation then
-            perform core.refuse('ALREADY_POSTED', 409, 'this was posted before');
-        end;
+        -- A second time is a fault of ours, not the client's: reference_once ends the command, and nothing moves.
+        insert into ledger.references (reference_type, reference_id, type, transaction_id)
+        values (post.reference_type, post.reference_id, post.type, tx);
     end if;
     perform ledger.lock_legs(legs, ids);
     at := clock_timestamp();   -- Under the locks, so that a wallet's lines lie in the order of their balances.

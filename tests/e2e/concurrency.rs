@@ -70,10 +70,14 @@ struct Wallet {
     expected: AtomicI64,
 }
 
-/// The command itself, as its owner, straight at the REST gateway: ten thousand of them in reasonable time.
-async fn transfer(w: &World, from: &Wallet, to: &Wallet, amount: i64) -> Reply {
+/// Every fifth through the function; the others straight at the REST gateway, as the same people, where ten thousand of
+/// them take seconds. The ledger behind both is the same.
+async fn transfer(w: &World, n: usize, from: &Wallet, to: &Wallet, amount: i64) -> Reply {
     let ask = json!({ "operation": "transfer", "amount": amount, "currency": "XOF", "recipient_id": to.owner.id,
                       "confirm_duplicate": true });
+    if n.is_multiple_of(5) {
+        return from.owner.call("wallet-operations", ask).await;
+    }
     let call = w.http.post(format!("{}/rpc/wallet_operations", w.rest)).bearer_auth(&from.owner.token);
     Reply::to(call.json(&json!({ "ask": ask }))).await
 }
@@ -93,8 +97,8 @@ async fn ten_thousand_random_transfers_conserve_every_franc(w: &'static World) {
         })
         .collect();
     let (wallets, moved) = (&wallets, &AtomicI64::new(0));
-    let step = async |(from, to, amount): (usize, usize, i64)| {
-        let reply = transfer(w, &wallets[from], &wallets[to], amount).await;
+    let step = async |(n, (from, to, amount)): (usize, (usize, usize, i64))| {
+        let reply = transfer(w, n, &wallets[from], &wallets[to], amount).await;
         if reply.status == 200 {
             let total = reply.body["total"].as_i64().expect("a total");
             wallets[from].expected.fetch_sub(total, Ordering::Relaxed);
@@ -104,7 +108,7 @@ async fn ten_thousand_random_transfers_conserve_every_franc(w: &'static World) {
             assert!(reply.status == 409 && reply.code() == "INSUFFICIENT_FUNDS", "SEED={seed}: {reply}");
         }
     };
-    stream::iter(plan).for_each_concurrent(16, step).await;
+    stream::iter(plan.into_iter().enumerate()).for_each_concurrent(16, step).await;
     for wallet in wallets {
         let (balance, expected) = (wallet.owner.balance("XOF").await, wallet.expected.load(Ordering::Relaxed));
         assert_eq!(balance, expected, "SEED={seed}: a balance is not what the answers add up to");

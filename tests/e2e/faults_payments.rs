@@ -97,7 +97,8 @@ async fn f27_a_failure_behind_the_webhook_leaves_the_event_to_be_retried(w: &'st
         assert_eq!((fatou.gnf().await, fatou.moves().await), (0, 0));
     })
     .await;
-    let open = "select count(*) from payments.payment_events where provider_payment_id = $1 and processed_at is null";
+    let open = "select count(*) from payments.payment_events
+        where provider_payment_id = $1 and event = 'payment.success' and processed_at is null";
     assert_eq!(w.one::<i64>(open, &[&id]).await, 1, "the event is gone, and with it the money");
     w.sweeps(id).await;
     w.becomes(id, "success").await;
@@ -183,6 +184,7 @@ async fn f33_no_checkout_is_answered_without_id_url_and_row(w: &'static World) {
     let fatou = w.person().await;
     let ask = json!({ "purpose": "wallet_deposit", "amount": 100_000 });
     w.fault(json!({ "on": "initialize", "fault": "garbage", "email": fatou.email, "times": 1 })).await;
+    w.fault(json!({ "on": "webhook", "fault": "drop", "event": "payment.initiated", "email": fatou.email })).await;
     let reply = fatou.call(INIT, ask.clone()).await;
     assert!(matches!((reply.status, reply.code()), (502, "PROVIDER_ERROR") | (504, "PROVIDER_TIMEOUT")), "{reply}");
     let sql = "select status from payments.payments where user_id = $1 and provider_payment_id is null";

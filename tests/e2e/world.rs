@@ -28,7 +28,8 @@ pub struct World {
     pub stack: Mutex<Option<Stack>>,
     idle: std::sync::Mutex<Vec<Client>>,
     places: AtomicU32,
-    _data: tempfile::TempDir,
+    /// A static is never dropped, so the folder is removed by hand.
+    data: std::sync::Mutex<Option<tempfile::TempDir>>,
 }
 
 /// The stacks that a run may need, each started by the first test that asks for it.
@@ -89,6 +90,7 @@ pub async fn close() {
             && let Some(stack) = world.stack.lock().await.take()
         {
             stack.stop().await;
+            drop(world.data.lock().expect("no test panics here").take());
         }
     }
 }
@@ -115,7 +117,7 @@ impl World {
             stack: Mutex::new(Some(stack)),
             idle: std::sync::Mutex::default(),
             places: AtomicU32::new(0),
-            _data: data,
+            data: std::sync::Mutex::new(Some(data)),
         };
         world.connect().await?.batch_execute(include_str!("roomy.sql")).await?;
         // Tests call more often than any shop, and a busy machine must not look like a deaf one.

@@ -93,7 +93,7 @@ end $$;
 
 -- A reference is posted once per type, for ever; without one there is no such bound.
 do $$ begin
-    assert pg_temp.post('deposit', 'provider_clearing=-10 w1=10', 'd1') = 'ALREADY_POSTED';
+    assert pg_temp.post('deposit', 'provider_clearing=-10 w1=10', 'd1') = '23505';
     assert pg_temp.post('refund', 'provider_clearing=-10 w1=10', 'd1') = 'ok', 'another type of the same reference';
     assert pg_temp.balance(1) = 904;
     assert pg_temp.code('delete from ledger.references') = 'P0001', 'what happened once cannot be forgotten';

@@ -70,6 +70,9 @@ begin
     select * into tx from ledger.transactions where id = (got ->> 'transaction_id')::uuid;
     assert (tx.type, tx.sender_user_id, tx.receiver_user_id, tx.amount, tx.fee, tx.initiator_id, tx.description)
         = ('transfer', alice, bob, 10050, 101, alice, 'Rent <b>'), tx::text;
+    perform pg_temp.ask(alice, jsonb_build_object('operation', 'transfer', 'amount', 1000, 'recipient_id', bob));
+    assert (select array_agg('new_recipient' = any (flags) order by amount desc) from ledger.fraud_detection_logs where user_id = alice) = '{t,f}',
+        'whom one has paid is known';
     assert (select payload ->> 'user_id' from core.outbox where dedupe_key = 'transfer_received:' || tx.id) = bob::text;
     perform pg_temp.stands();
 end $$;
@@ -88,7 +91,7 @@ begin
     foreach given in array array[bob.id::text, upper(bob.id::text), custom, lower(custom), bob.public_id, lower(bob.public_id)] loop
         assert pg_temp.code_of(alice, jsonb_build_object('recipient_id', given, 'amount', 100, 'confirm_duplicate', true)) = 'ok', given;
     end loop;
-    assert pg_temp.balance(bob.id) = 10650;
+    assert pg_temp.balance(bob.id) = 11650;
     update people.profiles set deleted_at = now() where id = gone;
     foreach given in array array['NOBODY', bob.email, '224620000000', gen_random_uuid()::text, gone::text, 'USR9999999', '%',
         (select custom_id from people.user_ids where user_id = gone), (select public_id from people.profiles where id = gone)] loop

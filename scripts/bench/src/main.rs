@@ -8,7 +8,6 @@
     reason = "not at the edge: here a panic ends one program, with its cause"
 )]
 
-
 mod case;
 mod contract;
 mod cpu;

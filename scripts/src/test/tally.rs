@@ -1,7 +1,7 @@
 //! Runs what tests, shows what it says while it runs, and counts.
 
 use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::{Read as _, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -32,7 +32,8 @@ impl Tally {
     pub async fn cargo(&mut self, label: &str, args: &[&str]) -> bool {
         println!("\n── {label}");
         let before = self.failed;
-        let outcome = self.watch(Launch::new(label, cargo()).args(args).dir(house::root())).await;
+        let launch = Launch::new(label, cargo()).args(args).dir(house::root());
+        let outcome = self.watch(launch, &mut std::io::stdout()).await;
         let success = self.step(label, outcome.map(|_| ())) && self.failed == before;
         if !success && self.failed == before {
             self.failed += 1;
@@ -41,7 +42,7 @@ impl Tally {
     }
 
     /// A program whose output is shown line by line. A failure without a failed test counts as one.
-    async fn watch(&mut self, launch: Launch) -> Result<()> {
+    async fn watch(&mut self, launch: Launch, screen: &mut impl Write) -> Result<()> {
         let log = Log::new();
         let mut child = launch.log(&log.0).spawn()?;
         let mut file = File::open(&log.0)?;
@@ -51,7 +52,6 @@ impl Tally {
             let status = child.status(); // Before reading, so that the last words are read too.
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes)?;
-            let mut screen = std::io::stdout();
             screen.write_all(&bytes)?;
             screen.flush()?;
             rest.push_str(&String::from_utf8_lossy(&bytes));
@@ -71,7 +71,7 @@ impl Tally {
 
     /// `test result: ok. 12 passed; 0 failed; 0 ignored; …`
     fn read(&mut self, line: &str) {
-        let Some((_, counts)) = line.split_once("test result: ") else { return };
+        let Some(counts) = line.strip_prefix("test result: ") else { return };
         for part in counts.split([';', '.']) {
             let mut words = part.split_whitespace();
             let Some(count) = words.next().and_then(|word| word.parse::<u64>().ok()) else { continue };
@@ -120,8 +120,11 @@ mod tests {
     async fn every_result_line_counts() {
         let mut tally = Tally::default();
         let script = "echo 'test result: ok. 3 passed; 0 failed; 1 ignored; finished in 0.00s'
+                      echo 'it said test result: ok. 9 passed; 9 failed'
                       printf 'test result: FAILED. 1 passed; 2 failed; 0 ignored'; exit 1";
-        tally.watch(shell(script)).await.unwrap();
+        let mut screen = Vec::new();
+        tally.watch(shell(script), &mut screen).await.unwrap();
+        assert_eq!(String::from_utf8(screen).unwrap().lines().count(), 3);
         assert_eq!(tally, Tally { passed: 4, failed: 2 });
         assert_eq!(tally.to_string(), "4 passed, 2 failed");
     }
@@ -129,7 +132,8 @@ mod tests {
     #[tokio::test]
     async fn a_program_that_fails_without_a_failed_test_is_an_error() {
         let mut tally = Tally::default();
-        let outcome = tally.watch(shell("echo 'test result: ok. 3 passed; 0 failed'; exit 101")).await;
+        let script = "echo 'test result: ok. 3 passed; 0 failed'; exit 101";
+        let outcome = tally.watch(shell(script), &mut Vec::new()).await;
         assert!(!tally.step("tests", outcome));
         assert_eq!(tally, Tally { passed: 3, failed: 1 });
     }

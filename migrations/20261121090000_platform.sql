@@ -420,8 +420,12 @@ create view api.profiles with (security_invoker = true) as
     select id, email, first_name, last_name, public_id, created_at from people.profiles;
 grant select on api.profiles to authenticated;
 
+create function core.health() returns jsonb language sql stable security definer set search_path = '' as $$
+    select jsonb_build_object('database', 'ok', 'staff', people.has_role(auth.uid(), 'admin', 'pdg'))
+$$;
+comment on function core.health is 'One trivial read; staff says whether the caller may see details.';
 create function api.health(ask jsonb default null) returns jsonb language sql stable security invoker set search_path = ''
-    return jsonb_build_object('database', 'ok');
+    return core.health();
 
 revoke execute on all functions in schema api, core, people from public;
-grant execute on function api.health(jsonb) to anon, authenticated, service_role;
+grant execute on function core.health(), api.health(jsonb) to anon, authenticated, service_role;

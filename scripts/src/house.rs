@@ -50,6 +50,8 @@ pub enum Binding {
     Service,
     Moneroo,
     Internal,
+    /// The keys of access tokens; a function for users has them anyway.
+    Token,
 }
 
 /// One folder of `functions/`.
@@ -81,7 +83,7 @@ impl Function {
     }
 
     pub fn has(&self, binding: Binding) -> bool {
-        self.bindings.contains(&binding)
+        self.bindings.contains(&binding) || (binding == Binding::Token && self.auth == Auth::User)
     }
 
     pub fn wrangler_file(&self) -> PathBuf {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::house::{self, Auth, Binding, Function};
+use crate::house::{self, Binding, Function};
 
 pub mod environment;
 
@@ -54,7 +54,7 @@ pub fn stale() -> Result<Vec<(PathBuf, String)>> {
 /// The variables of a function: text that anybody may read.
 pub fn vars(function: &Function) -> Vec<&'static str> {
     let mut names = vec!["ALLOWED_ORIGINS", "LOG"];
-    if function.auth == Auth::User {
+    if function.has(Binding::Token) {
         names.extend(["JWT_AUDIENCE", "JWT_ISSUER", "JWT_JWKS"]);
     }
     if function.has(Binding::Db) || function.has(Binding::Service) {
@@ -70,7 +70,7 @@ pub fn vars(function: &Function) -> Vec<&'static str> {
 /// The secrets a function cannot do without.
 pub fn secrets(function: &Function) -> Vec<&'static str> {
     let mut names = Vec::new();
-    if function.auth == Auth::User {
+    if function.has(Binding::Token) {
         names.push("JWT_SECRET");
     }
     if function.has(Binding::Service) {

@@ -45,8 +45,13 @@ impl User {
 }
 
 /// Whoever calls a public function.
-#[derive(Clone, Copy, Debug)]
-pub struct Anyone;
+#[derive(Clone, Debug, Default)]
+pub struct Anyone {
+    /// Sent the internal key; only where the contract says [`Contract::knows_staff`].
+    pub internal: bool,
+    /// Sent a valid access token; likewise. An invalid one is nobody's, and refused nowhere.
+    pub user: Option<User>,
+}
 
 /// A payment provider, not authenticated until its signature is checked.
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +66,7 @@ pub struct Clock;
 pub struct Spec {
     pub name: &'static str,
     pub get_too: bool,
+    pub knows_staff: bool,
     pub auth: Auth,
     pub limit: Limit,
     /// Bytes.
@@ -83,6 +89,7 @@ impl Contract<Anyone> {
         let spec = Spec {
             name,
             get_too: false,
+            knows_staff: false,
             auth: Auth::Public,
             limit: Limit::Default,
             max_body: 256 * 1024,
@@ -112,9 +119,19 @@ impl Contract<Anyone> {
         contract
     }
 
+    /// Anyone may call, and operators see more: the internal key and a user's token are read when they are sent.
+    #[must_use]
+    pub const fn knows_staff(mut self) -> Self {
+        self.spec.knows_staff = true;
+        self
+    }
+
     const fn called_by<W>(self, auth: Auth) -> Contract<W> {
-        let Spec { name, get_too, limit, max_body, refusals, rpc_codes, .. } = self.spec;
-        Contract { spec: Spec { name, get_too, auth, limit, max_body, refusals, rpc_codes }, who: PhantomData }
+        let Spec { name, get_too, knows_staff, limit, max_body, refusals, rpc_codes, .. } = self.spec;
+        Contract {
+            spec: Spec { name, get_too, knows_staff, auth, limit, max_body, refusals, rpc_codes },
+            who: PhantomData,
+        }
     }
 }
 

@@ -38,6 +38,8 @@ pub struct World {
     pub request_id: String,
     /// The name in the URL: the function's own, or a legacy alias.
     pub invoked_as: String,
+    /// What follows the name in the URL; means the same as an `action` in the body.
+    pub suffix: Option<String>,
     /// Unix milliseconds.
     pub now_ms: u64,
     pub settings: Rc<Settings>,
@@ -135,12 +137,13 @@ impl Cx<User> {
 }
 
 impl Cx<crate::contract::Anyone> {
-    /// Asks Postgres as nobody.
+    /// Asks Postgres as the caller that is known, or as nobody.
     ///
     /// # Errors
     /// The refusals of the SQL function, and ours.
     pub async fn rpc_read<T: DeserializeOwned>(&self, function: &str, ask: &impl Serialize) -> Answer<T> {
-        read(&self.call(As::Anon, function, ask, false).await?)
+        let who = self.caller.user.as_ref().map_or(As::Anon, |user| As::User(&user.token));
+        read(&self.call(who, function, ask, false).await?)
     }
 }
 

@@ -15,6 +15,10 @@ const MAX_DEPTH: u8 = 32;
 pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Answer<T> {
     let body = if body.iter().all(u8::is_ascii_whitespace) { b"{}" } else { body };
     check(body)?;
+    if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+        // Serde would read a list as a struct, by position.
+        return Err(ApiError::invalid("body", "must be a JSON object"));
+    }
     serde_json::from_slice(body).or_else(|_| {
         // The second pass costs only the refused: it knows where, the first one is fast.
         serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(body)).map_err(|error| {
@@ -139,6 +143,13 @@ mod tests {
             assert_eq!(refusal(body).code, "BAD_JSON", "{}", String::from_utf8_lossy(body));
         }
         assert!(check(&[vec![b'['; 32], vec![b']'; 32]].concat()).is_ok());
+    }
+
+    #[test]
+    fn a_body_is_an_object_and_not_a_list_that_would_fit() {
+        for body in [&b"[]"[..], b"[5]", b"5", b"null", b"\"text\""] {
+            assert_eq!(refusal(body).code, "VALIDATION_ERROR", "{}", String::from_utf8_lossy(body));
+        }
     }
 
     #[test]

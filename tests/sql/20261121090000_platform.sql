@@ -212,7 +212,7 @@ begin
     reset role;
     foreach door in array array['anon', 'service_role'] loop
         perform set_config('role', door, true);
-        assert api.health() = '{"database": "ok"}';
+        assert api.health() = '{"staff": false, "database": "ok"}';
         assert pg_temp.code('select * from people.profiles') = '42501', door || ' reads profiles';
         assert pg_temp.code('insert into core.outbox (channel, payload, dedupe_key) values (''sms'', ''{}'', ''x'')') = '42501';
         reset role;

@@ -37,11 +37,40 @@ pub struct Ask {
     pub idempotency_key: Option<String>,
 }
 
+/// What a body asks for. The legacy envelope also reads a payment.
+#[derive(Debug)]
+pub enum Wish {
+    Pay(Box<Ask>),
+    Look(String),
+}
+
+/// # Errors
+/// 400 for what cannot be read, 403 for the legacy actions that moved money on a client's word.
+pub fn read(invoked_as: &str, mut body: Value) -> Answer<Wish> {
+    if invoked_as == "moneroo" {
+        let data = body.get_mut("data").map(Value::take);
+        body = match (body.get("action").and_then(Value::as_str), data) {
+            (None, None) => body,
+            (Some("create_payment" | "create_checkout"), Some(data)) => data,
+            (Some("get_payment" | "verify_payment"), Some(data)) => {
+                let id = data.get("payment_id").and_then(Value::as_str);
+                let id = id.ok_or_else(|| ApiError::invalid("data.payment_id", "is required"))?;
+                return Ok(Wish::Look(id.to_owned()));
+            }
+            (Some("refund_payment" | "cancel_payment"), _) => return Err(FORBIDDEN.into()),
+            _ => {
+                return Err(ApiError::invalid(
+                    "action",
+                    "must be create_payment, get_payment or verify_payment, with data",
+                ));
+            }
+        };
+    }
+    Ask::from_body(invoked_as, &body).map(|ask| Wish::Pay(Box::new(ask)))
+}
+
 impl Ask {
-    /// # Errors
-    /// 400 for what cannot be read, 403 for the legacy actions that moved money on a client's word.
-    pub fn read(invoked_as: &str, body: Value) -> Answer<Self> {
-        let body = if invoked_as == "moneroo" { unwrap(body)? } else { body };
+    fn from_body(invoked_as: &str, body: &Value) -> Answer<Self> {
         for field in ["card_number", "cardNumber", "cvv", "cvc"] {
             if body.get(field).is_some() {
                 return Err(CARD_DATA_REFUSED.into());
@@ -140,24 +169,16 @@ impl Ask {
     }
 }
 
-/// `{action, data}` of the legacy name `moneroo`.
-fn unwrap(mut body: Value) -> Answer<Value> {
-    let data = body.get_mut("data").map(Value::take);
-    match body.get("action").and_then(Value::as_str) {
-        None if data.is_none() => Ok(body),
-        Some("create_payment" | "create_checkout") => Ok(data.unwrap_or_default()),
-        Some("refund_payment" | "cancel_payment") => Err(FORBIDDEN.into()),
-        _ => Err(ApiError::invalid("action", "must be create_payment")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
 
     fn order(invoked_as: &str, body: Value) -> Order {
-        Ask::read(invoked_as, body).unwrap().order(None).unwrap()
+        match read(invoked_as, body).unwrap() {
+            Wish::Pay(ask) => ask.order(None).unwrap(),
+            Wish::Look(id) => panic!("looked at {id}"),
+        }
     }
 
     #[test]
@@ -172,6 +193,15 @@ mod tests {
     }
 
     #[test]
+    fn the_envelope_reads_a_payment_by_either_of_its_names() {
+        for action in ["get_payment", "verify_payment"] {
+            let wish = read("moneroo", json!({ "action": action, "data": { "payment_id": "py_1" } })).unwrap();
+            assert!(matches!(wish, Wish::Look(id) if id == "py_1"));
+            assert_eq!(read("moneroo", json!({ "action": action, "data": {} })).unwrap_err().problem().status, 400);
+        }
+    }
+
+    #[test]
     fn the_envelope_creates_and_never_refunds_or_cancels() {
         let body = json!({ "action": "create_payment", "data": { "amount": 5, "purpose": "wallet_deposit", "customer_name": "Aïcha Bah Diallo", "customer_email": "a@b.c" } });
         let customer = order("moneroo", body).customer;
@@ -180,10 +210,7 @@ mod tests {
             (Some("Aïcha Bah"), Some("Diallo"))
         );
         for action in ["refund_payment", "cancel_payment"] {
-            assert_eq!(
-                Ask::read("moneroo", json!({ "action": action, "data": {} })).unwrap_err().problem().status,
-                403
-            );
+            assert_eq!(read("moneroo", json!({ "action": action, "data": {} })).unwrap_err().problem().status, 403);
         }
     }
 }

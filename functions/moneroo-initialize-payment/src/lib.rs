@@ -3,10 +3,10 @@
 
 mod ask;
 
-use ask::Ask;
 use serde_json::{Map, Value, json};
 use shared::edge::{self, Answer, Contract, Cx, Limit, Refusal, Reply, Request, Response, User};
 use shared::payments::checkout::{self, Payment};
+use shared::payments::confirm;
 use worker::{Context, Env, Result, event};
 
 const PURPOSE_REQUIRED: Refusal = Refusal::new(400, "PURPOSE_REQUIRED", "say what is being paid: purpose");
@@ -37,7 +37,13 @@ async fn fetch(req: Request, env: Env, ctx: Context) -> Result<Response> {
 }
 
 async fn handle(cx: Cx<User>, body: Value) -> Answer<Reply> {
-    let ask = Ask::read(&cx.world.invoked_as, body)?;
+    let ask = match ask::read(&cx.world.invoked_as, body)? {
+        ask::Wish::Pay(ask) => *ask,
+        ask::Wish::Look(payment_id) => {
+            let own = confirm::own(&cx, Some(&payment_id)).await?;
+            return Reply::json(200, &json!({ "success": true, "data": own.payment }));
+        }
+    };
     cx.is_caller(ask.user_id.as_deref())?;
     let key = cx.idempotency_key(ask.idempotency_key.clone())?;
     let payment = checkout::start(&cx, &ask.order(key)?).await?;

@@ -2,9 +2,9 @@
 //! The browser's return page is no proof of anything: only the provider's answer to our own query is.
 
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use shared::edge::{self, Answer, Contract, Cx, Limit, Reply, Request, Response, User};
-use shared::payments::confirm::{Confirmed, confirm};
+use shared::payments::confirm::{self, Own};
 use worker::{Context, Env, Result, event};
 
 const CONTRACT: Contract<User> = Contract::post("moneroo-verify-payment").or_get().user().limit(Limit::Payment);
@@ -12,13 +12,6 @@ const CONTRACT: Contract<User> = Contract::post("moneroo-verify-payment").or_get
 #[derive(Deserialize)]
 struct Ask {
     payment_id: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Own {
-    ask_provider: bool,
-    provider_payment_id: Option<String>,
-    payment: Map<String, Value>,
 }
 
 #[event(start)]
@@ -32,14 +25,7 @@ async fn fetch(req: Request, env: Env, ctx: Context) -> Result<Response> {
 }
 
 async fn handle(cx: Cx<User>, ask: Ask) -> Answer<Reply> {
-    let wanted = json!({ "payment_id": ask.payment_id });
-    let mut own: Own = cx.rpc_read("payment_get", &wanted).await?;
-    let mut stale = false;
-    if let (true, Some(id)) = (own.ask_provider, &own.provider_payment_id) {
-        stale = confirm(&cx, id).await? == Confirmed::Silent;
-        own = cx.rpc_read("payment_get", &wanted).await?;
-    }
-    let Own { payment, .. } = own;
+    let Own { payment, stale, .. } = confirm::own(&cx, ask.payment_id.as_deref()).await?;
     let body = if stale {
         json!({ "success": true, "payment": payment, "stale": true })
     } else {
@@ -51,6 +37,7 @@ async fn handle(cx: Cx<User>, ask: Ask) -> Answer<Reply> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::Value;
     use shared::http::Lost;
     use shared::testing::{FakeDb, FakeHttp, alice, alice_pays, block_on};
 

@@ -8,13 +8,10 @@ use shared::payments::confirm;
 
 use crate::{Ask, CASH};
 
-/// What `payment_get` says of a caller's own payment.
+/// What the wallet holds while the payment is open.
 #[derive(Deserialize)]
-struct Own {
-    ask_provider: bool,
-    provider_payment_id: Option<String>,
+struct Held {
     balance: Option<i64>,
-    payment: Map<String, Value>,
 }
 
 pub async fn handle(cx: &Cx<User>, ask: Ask, key: Option<String>) -> Answer<Reply> {
@@ -41,9 +38,9 @@ pub async fn handle(cx: &Cx<User>, ask: Ask, key: Option<String>) -> Answer<Repl
         idempotency_key: key,
     };
     let payment = checkout::start(cx, &order).await?;
-    let own: Own = cx.rpc_read("payment_get", &json!({ "payment_id": payment.id })).await?;
+    let held: Held = cx.rpc_read("payment_get", &json!({ "payment_id": payment.id })).await?;
     let body = json!({
-        "success": true, "operation": "deposit", "status": payment.status, "new_balance": own.balance.unwrap_or(0),
+        "success": true, "operation": "deposit", "status": payment.status, "new_balance": held.balance.unwrap_or(0),
         "payment_id": payment.provider_payment_id, "checkout_url": payment.checkout_url, "amount": payment.amount, "fee": payment.fee,
         "total": payment.total, "currency": payment.currency,
     });
@@ -52,12 +49,7 @@ pub async fn handle(cx: &Cx<User>, ask: Ask, key: Option<String>) -> Answer<Repl
 
 /// Settles the caller's own payment on the provider's word, and says what the wallet holds now.
 async fn claim(cx: &Cx<User>, payment_id: &str) -> Answer<Reply> {
-    let wanted = json!({ "payment_id": payment_id });
-    let mut own: Own = cx.rpc_read("payment_get", &wanted).await?;
-    if let (true, Some(id)) = (own.ask_provider, &own.provider_payment_id) {
-        confirm::confirm(cx, id).await?;
-        own = cx.rpc_read("payment_get", &wanted).await?;
-    }
+    let own = confirm::own(cx, Some(payment_id)).await?;
     let status = own.payment.get("status").and_then(Value::as_str).unwrap_or_default();
     let (http, word) = match status {
         "success" => (200, "completed"),

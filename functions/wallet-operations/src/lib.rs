@@ -114,12 +114,23 @@ async fn handle(cx: Cx<User>, mut ask: Ask) -> Answer<Reply> {
     cx.rpc("wallet_operations", &command).await // As the caller; answer and refusals pass through unchanged.
 }
 
+/// The same operation may be named in the body, as a legacy `action`, or behind the function's name; they must agree.
 fn operation(cx: &Cx<User>, ask: &Ask) -> Answer<Operation> {
-    match (ask.operation, ask.action) {
-        (Some(one), Some(other)) if one != other => Err(ApiError::invalid("action", "differs from operation")),
-        (Some(one), _) | (None, Some(one)) => Ok(one),
-        (None, None) if cx.world.invoked_as == "wallet-transfer" => Ok(Operation::Transfer),
-        (None, None) => Err(ApiError::invalid("operation", "must be preview, deposit, withdraw or transfer")),
+    let unknown = || ApiError::invalid("operation", "must be preview, deposit, withdraw or transfer");
+    let suffix = match cx.world.suffix.as_deref() {
+        None => None,
+        Some("preview") => Some(Operation::Preview),
+        Some("deposit") => Some(Operation::Deposit),
+        Some("withdraw") => Some(Operation::Withdraw),
+        Some("transfer") => Some(Operation::Transfer),
+        Some(_) => return Err(unknown()),
+    };
+    let mut named = [ask.operation, ask.action, suffix].into_iter().flatten();
+    match named.next() {
+        Some(first) if named.all(|other| other == first) => Ok(first),
+        Some(_) => Err(ApiError::invalid("action", "differs from the operation named elsewhere")),
+        None if cx.world.invoked_as == "wallet-transfer" => Ok(Operation::Transfer),
+        None => Err(unknown()),
     }
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::house::Limit;
+use crate::house::{Auth, Limit};
 
 const ROOT: &str = r#"
 compatibility_date = "2026-04-01"

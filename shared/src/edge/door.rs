@@ -30,10 +30,19 @@ pub struct Door<'a> {
     config: Rc<Config>,
 }
 
+/// The part of the URL that chooses: `wallet-transfer/preview`.
+#[derive(Default)]
+pub struct Address {
+    pub invoked_as: String,
+    pub suffix: Option<String>,
+}
+
 /// After: who asks, with what, and what is needed to answer.
 pub struct Entered {
     pub spec: &'static Spec,
     pub user: Option<User>,
+    /// The internal key was sent, and is good.
+    pub internal: bool,
     pub body: Vec<u8>,
     pub world: Rc<World>,
     origin: Option<String>,
@@ -55,12 +64,13 @@ impl<'a> Door<'a> {
         if method == "OPTIONS" {
             return Err(cors::preflight(&self.config, &self.headers, &request_id));
         }
-        let (invoked_as, query) = self.address();
+        let (address, query) = self.address();
         let key = js::header(&self.headers, "idempotency-key").map(|key| key.trim_matches('"').to_owned());
-        let world = world(&self.config, self.spec, request_id, invoked_as, key);
+        let world = world(&self.config, self.spec, request_id, address, key);
         let mut entered = Entered {
             spec: self.spec,
             user: None,
+            internal: false,
             body: Vec::new(),
             world,
             origin: cors::origin(&self.config, &self.headers),
@@ -88,39 +98,45 @@ impl<'a> Door<'a> {
         if method != "POST" && !get {
             return Err(METHOD_NOT_ALLOWED.into());
         }
-        entered.user = self.caller(entered.world.now_ms).await?;
+        (entered.user, entered.internal) = self.caller(entered.world.now_ms).await?;
         self.within_rate(entered.user.as_ref()).await?;
         entered.body = if get { from_query(query) } else { self.body().await? };
         Ok(())
     }
 
-    /// The last segment after `/functions/v1/`, and the query.
-    fn address(&self) -> (String, String) {
+    /// What stands after `/functions/v1/`, and the query.
+    fn address(&self) -> (Address, String) {
         let url = self.req.url();
         let (path, query) = url.split_once('?').unwrap_or((&url, ""));
-        let name = path.split_once("/functions/v1/").map_or("", |(_, rest)| rest.split('/').next().unwrap_or(""));
-        (name.to_owned(), query.to_owned())
+        let mut segments = path.split_once("/functions/v1/").map_or("", |(_, rest)| rest).split('/');
+        let invoked_as = segments.next().unwrap_or_default().to_owned();
+        let suffix = segments.next().filter(|suffix| !suffix.is_empty()).map(str::to_owned);
+        (Address { invoked_as, suffix }, query.to_owned())
     }
 
-    async fn caller(&self, now_ms: u64) -> Answer<Option<User>> {
+    async fn caller(&self, now_ms: u64) -> Answer<(Option<User>, bool)> {
         match self.spec.auth {
-            Auth::Public | Auth::Webhook => Ok(None),
-            Auth::Cron => {
-                let given = js::header(&self.headers, "x-internal-api-key").unwrap_or_default();
-                // Both keys are compared, so the time does not tell which one matched.
-                let good = self.config.settings.internal_keys.iter().fold(false, |good, key| key.equals(&given) | good);
-                if good { Ok(None) } else { Err(BAD_KEY.into()) }
-            }
-            Auth::User => {
-                let header = js::header(&self.headers, "authorization");
-                let token = auth::bearer(header.as_deref()).map_err(|_| ApiError::from(UNAUTHENTICATED))?;
-                let now_s = i64::try_from(now_ms / 1000).unwrap_or(i64::MAX);
-                let verified = tokens::verify(token, &self.config.issuer, now_s)
-                    .await
-                    .map_err(|_| ApiError::from(UNAUTHENTICATED))?;
-                Ok(Some(User { id: verified.user, token: token.into() }))
-            }
+            Auth::Public if self.spec.knows_staff => Ok((self.user(now_ms).await.ok(), self.has_internal_key())),
+            Auth::Public | Auth::Webhook => Ok((None, false)),
+            Auth::Cron if self.has_internal_key() => Ok((None, true)),
+            Auth::Cron => Err(BAD_KEY.into()),
+            Auth::User => Ok((Some(self.user(now_ms).await?), false)),
         }
+    }
+
+    fn has_internal_key(&self) -> bool {
+        let given = js::header(&self.headers, "x-internal-api-key").unwrap_or_default();
+        // Both keys are compared, so the time does not tell which one matched.
+        self.config.settings.internal_keys.iter().fold(false, |good, key| key.equals(&given) | good)
+    }
+
+    async fn user(&self, now_ms: u64) -> Answer<User> {
+        let header = js::header(&self.headers, "authorization");
+        let token = auth::bearer(header.as_deref()).map_err(|_| ApiError::from(UNAUTHENTICATED))?;
+        let now_s = i64::try_from(now_ms / 1000).unwrap_or(i64::MAX);
+        let verified =
+            tokens::verify(token, &self.config.issuer, now_s).await.map_err(|_| ApiError::from(UNAUTHENTICATED))?;
+        Ok(User { id: verified.user, token: token.into() })
     }
 
     /// The platform's rate-limit binding of this function's class. Absent (bare workerd): no limit.
@@ -213,16 +229,11 @@ impl Entered {
     }
 }
 
-pub fn world(
-    config: &Rc<Config>,
-    spec: &Spec,
-    request_id: String,
-    invoked_as: String,
-    key: Option<String>,
-) -> Rc<World> {
+pub fn world(config: &Rc<Config>, spec: &Spec, request_id: String, address: Address, key: Option<String>) -> Rc<World> {
     Rc::new(World {
         request_id,
-        invoked_as,
+        invoked_as: address.invoked_as,
+        suffix: address.suffix,
         key,
         now_ms: js::now_ms(),
         settings: Rc::clone(&config.settings),
@@ -235,7 +246,9 @@ pub fn world(
 
 pub fn world_of_schedule(env: &Env, spec: &Spec) -> Option<Rc<World>> {
     let config = config::of(env);
-    (!config.postgrest_url.is_empty()).then(|| world(&config, spec, js::request_id(), "schedule".to_owned(), None))
+    (!config.postgrest_url.is_empty()).then(|| {
+        world(&config, spec, js::request_id(), Address { invoked_as: "schedule".to_owned(), suffix: None }, None)
+    })
 }
 
 pub fn note_schedule(world: &World, spec: &Spec, answer: &Answer<Reply>) {

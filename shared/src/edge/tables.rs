@@ -25,6 +25,10 @@ pub async fn list(cx: &Cx<User>, table: &str, columns: &str, filter: (&str, &str
         .map_err(|_| ApiError::from(UNAVAILABLE))?;
     let status = rows.status().as_u16();
     let text = rows.text().await.map_err(|_| ApiError::from(UNAVAILABLE))?;
+    if status == 401 {
+        // Expired within our clock's tolerance, and outside the gateway's.
+        return Err(crate::error::UNAUTHENTICATED.into());
+    }
     if status == 200 { Ok(text) } else { Err(ApiError::internal(format!("list of {table}: {status}"))) }
 }
 

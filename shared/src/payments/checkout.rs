@@ -95,7 +95,7 @@ pub async fn start(cx: &Cx<User>, order: &Order) -> Answer<Payment> {
         description: payment.description.clone(),
         return_url,
         customer: begun.customer,
-        methods: order.methods.clone(),
+        methods: if order.methods.is_empty() { default_methods(&payment.currency) } else { order.methods.clone() },
     };
     let created = match cx.world.http.send(moneroo.create(&intent)).await {
         Ok(answer) => moneroo.created(&answer),
@@ -122,6 +122,12 @@ pub async fn start(cx: &Cx<User>, order: &Order) -> Answer<Payment> {
     }
 }
 
+/// What a checkout shows when the client names nothing; elsewhere the provider decides.
+fn default_methods(currency: &str) -> Vec<String> {
+    let codes: &[&str] = if currency == "GNF" { &["orange_gn", "mtn_gn"] } else { &[] };
+    codes.iter().map(|code| (*code).to_owned()).collect()
+}
+
 /// Marks the row. If even that fails the sweep will find it `initiating` and treat it as `unknown`.
 async fn give_up(cx: &Cx<User>, payment: &Payment, status: &str, no: crate::error::Refusal) -> ApiError {
     let marked = cx.service::<Value>("payment_mark", &json!({ "payment_id": payment.id, "status": status })).await;
@@ -134,8 +140,12 @@ fn return_url(cx: &Cx<User>, asked: Option<&str>) -> Answer<String> {
     let Some(url) = asked else { return Ok(settings.return_url.clone()) };
     let origin = url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
     let listed = settings.return_origins.iter().any(|allowed| allowed == "*" || *allowed == origin);
-    let clean = url.bytes().all(|b| b.is_ascii_graphic()) && !origin.contains('@') && !origin.contains('\\');
-    if url.len() <= 2000 && clean && listed && url.starts_with("https://") {
+    let host = origin.strip_prefix("https://").unwrap_or_default();
+    let clean = host.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && url.bytes().all(|b| b.is_ascii_graphic())
+        && !origin.contains('@')
+        && !origin.contains('\\');
+    if url.len() <= 2000 && clean && listed {
         Ok(url.to_owned())
     } else {
         Err(ApiError::invalid("return_url", "must be an https URL of an allowed origin"))

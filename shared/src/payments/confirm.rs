@@ -1,10 +1,11 @@
 //! The one way in: webhook, return page and sweep all ask the provider and hand its answer to `payment_settle`.
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::moneroo::Moneroo;
 use super::{Gateway, Truth};
+use crate::contract::User;
 use crate::cx::Cx;
 use crate::error::{Answer, NOT_CONFIGURED};
 
@@ -40,6 +41,32 @@ pub async fn confirm<W>(cx: &Cx<W>, payment_id: &str) -> Answer<Confirmed> {
     });
     let Settled { outcome } = cx.service("payment_settle", &ask).await?;
     Ok(Confirmed::Decided(outcome))
+}
+
+/// A caller's own payment, as `payment_get` gives it.
+#[derive(Debug, Deserialize)]
+pub struct Own {
+    ask_provider: bool,
+    provider_payment_id: Option<String>,
+    /// What the wallet of the payment's currency holds, minor units.
+    pub balance: Option<i64>,
+    /// id, status, amount, fee, currency, created_at, settlement.
+    pub payment: Map<String, Value>,
+    /// The provider did not answer: this is what we knew before.
+    #[serde(skip)]
+    pub stale: bool,
+}
+
+/// The caller's own payment, settled first if the provider has not been asked for a few seconds.
+///
+/// # Errors
+/// 404 for unknown and foreign ids; as [`confirm`].
+pub async fn own(cx: &Cx<User>, payment_id: Option<&str>) -> Answer<Own> {
+    let wanted = json!({ "payment_id": payment_id });
+    let own: Own = cx.rpc_read("payment_get", &wanted).await?;
+    let (true, Some(id)) = (own.ask_provider, &own.provider_payment_id) else { return Ok(own) };
+    let stale = confirm(cx, id).await? == Confirmed::Silent;
+    Ok(Own { stale, ..cx.rpc_read("payment_get", &wanted).await? })
 }
 
 /// The same after the response has gone out. What fails here stays in the inbox for the sweep.

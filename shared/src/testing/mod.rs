@@ -105,6 +105,7 @@ fn world(db: Rc<FakeDb>, http: Rc<FakeHttp>, settings: Settings) -> Rc<World> {
     Rc::new(World {
         request_id: "00000000-0000-4000-8000-000000000001".into(),
         invoked_as: String::new(),
+        suffix: None,
         now_ms: 1_800_000_000_000,
         settings: Rc::new(settings),
         key: None,
@@ -139,10 +140,10 @@ pub fn provider(db: &Rc<FakeDb>, http: &Rc<FakeHttp>, settings: Settings) -> Cx<
     Cx { caller: Provider, world: world(Rc::clone(db), Rc::clone(http), settings) }
 }
 
-/// Anyone calls.
+/// Anyone calls, and a provider may be asked.
 #[must_use]
-pub fn anyone(db: &Rc<FakeDb>) -> Cx<Anyone> {
-    Cx { caller: Anyone, world: world(Rc::clone(db), Rc::default(), settings()) }
+pub fn anyone(caller: Anyone, db: &Rc<FakeDb>, http: &Rc<FakeHttp>) -> Cx<Anyone> {
+    Cx { caller, world: world(Rc::clone(db), Rc::clone(http), settings()) }
 }
 
 /// Runs what a handler left for after its response.

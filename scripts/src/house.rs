@@ -42,7 +42,7 @@ impl Limit {
     }
 }
 
-/// What a function may reach; each stands for a group of variables and secrets.
+/// What a function may reach: each a group of variables and secrets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Binding {
@@ -50,8 +50,7 @@ pub enum Binding {
     Service,
     Moneroo,
     Internal,
-    /// The keys of access tokens; a function for users has them anyway.
-    Token,
+    Token, // The keys of access tokens; a function for users has them anyway.
 }
 
 /// One folder of `functions/`.
@@ -68,7 +67,6 @@ pub struct Function {
 }
 
 impl Function {
-    /// The name of the library that cargo writes.
     pub fn artifact(&self) -> String {
         self.name.replace('-', "_")
     }

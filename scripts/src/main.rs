@@ -85,7 +85,7 @@ async fn dispatch(command: Command) -> Result<()> {
 /// A package of its own, so that measuring is always optimised and `cargo xtask` stays quick to compile.
 async fn bench(args: Vec<String>) -> Result<()> {
     let cargo = Launch::new("bench", std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["run", "--quiet", "--release", "--package", "bench", "--"])
+        .args(["run", "--quiet", "--profile", "fast", "--package", "bench", "--"])
         .args(args)
         .dir(house::root());
     let status = run(cargo).await?;

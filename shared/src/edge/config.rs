@@ -19,6 +19,8 @@ pub struct Config {
     pub issuer: Issuer,
     pub allowed_origins: Vec<String>,
     pub log: bool,
+    /// The platform's rate limiter is bound; bare workerd has none.
+    pub has_limiter: bool,
     pub settings: Rc<Settings>,
 }
 
@@ -58,6 +60,7 @@ fn read(env: &JsValue) -> Config {
         },
         allowed_origins: list(&text("ALLOWED_ORIGINS")),
         log: text("LOG") != "off",
+        has_limiter: js::binding(env, "RATE_LIMIT").is_some(),
         settings: Rc::new(Settings {
             moneroo_url: text("MONEROO_URL"),
             moneroo_secret_key: secret("MONEROO_SECRET_KEY"),

@@ -139,9 +139,9 @@ impl<'a> Door<'a> {
         Ok(User { id: verified.user, token: token.into() })
     }
 
-    /// The platform's rate-limit binding of this function's class. Absent (bare workerd): no limit.
+    /// The platform's rate-limit binding of this function's class.
     async fn within_rate(&self, user: Option<&User>) -> Answer<()> {
-        if self.spec.limit == Limit::None {
+        if self.spec.limit == Limit::None || !self.config.has_limiter {
             return Ok(());
         }
         let Some(limiter) = js::binding(self.env, "RATE_LIMIT") else { return Ok(()) };

@@ -151,7 +151,8 @@ begin
     select his, id, 'GNF', 50000 from taxi.trips order by id limit 1;
     assert pg_temp.ask(pg_temp.person(9), 'taxi_request_ride', asked) ->> 'notifiedDrivers' = '1';
     insert into taxi.driver_dues (driver_id, ride_id, currency, amount)
-    select his, id, 'GNF', 1 from taxi.trips order by id offset 1 limit 1;
+    select his, t.id, 'GNF', 1 from taxi.trips t
+     where not exists (select from taxi.driver_dues d where d.ride_id = t.id) limit 1;
     assert pg_temp.ask(pg_temp.person(10), 'taxi_request_ride', asked) ->> 'notifiedDrivers' = '0';
 end $$;
 rollback;

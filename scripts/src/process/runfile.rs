@@ -23,6 +23,18 @@ pub struct DataDir {
     _lock: File,
 }
 
+/// A process that is being started holds a copy of its parent's files until it is another program: so a lock that is let
+/// go may still be held for an instant.
+fn patiently(lock: &File) -> Result<(), TryLockError> {
+    for _ in 0..20 {
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(std::time::Duration::from_millis(50)),
+            settled => return settled,
+        }
+    }
+    lock.try_lock()
+}
+
 impl DataDir {
     /// Takes the folder and ends what an earlier owner left behind.
     pub fn open(path: &Path) -> Result<Self> {
@@ -30,7 +42,7 @@ impl DataDir {
         let path = path.canonicalize()?;
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path.join("lock"));
         let lock = lock.with_context(|| format!("cannot write in {}", path.display()))?;
-        match lock.try_lock() {
+        match patiently(&lock) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 bail!("another stack is running on {}: end it, or take another folder with --data-dir", path.display())

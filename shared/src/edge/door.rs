@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use js_sys::{Object, Reflect};
-use web_sys::{Headers, Request, Response};
+use web_sys::{Request, Response};
 use worker::{Context, Env};
 
 use super::config::{self, Config};
@@ -23,8 +23,7 @@ use crate::error::{
 /// Before: nothing about the caller is known.
 pub struct Door<'a> {
     req: Request,
-    /// Taken once: each look at `req.headers()` is a crossing of its own.
-    headers: Headers,
+    asked: js::Asked,
     env: &'a Env,
     spec: &'static Spec,
     config: Rc<Config>,
@@ -52,20 +51,18 @@ pub struct Entered {
 impl<'a> Door<'a> {
     pub fn new(req: Request, env: &'a Env, spec: &'static Spec) -> Self {
         let config = config::of(env);
-        Self { headers: req.headers(), req, env, spec, config }
+        Self { asked: js::asked(&req), req, env, spec, config }
     }
 
     /// # Errors
     /// The response to send at once: a preflight's, or a refusal.
     pub async fn enter(self) -> Result<Entered, Response> {
-        let request_id =
-            js::header(&self.headers, "x-request-id").filter(|id| is_uuid(id)).unwrap_or_else(js::request_id);
-        let method = self.req.method();
-        if method == "OPTIONS" {
-            return Err(cors::preflight(&self.config, &self.headers, &request_id));
+        let request_id = self.asked.request_id.clone().filter(|id| is_uuid(id)).unwrap_or_else(js::request_id);
+        if self.asked.method == "OPTIONS" {
+            return Err(cors::preflight(&self.config, &self.req, &request_id));
         }
         let (address, query) = self.address();
-        let key = js::header(&self.headers, "idempotency-key").map(|key| key.trim_matches('"').to_owned());
+        let key = self.asked.idempotency_key.as_deref().map(|key| key.trim_matches('"').to_owned());
         let world = world(&self.config, self.spec, request_id, address, key);
         let mut entered = Entered {
             spec: self.spec,
@@ -73,29 +70,18 @@ impl<'a> Door<'a> {
             internal: false,
             body: Vec::new(),
             world,
-            origin: cors::origin(&self.config, &self.headers),
+            origin: cors::origin(&self.config, &self.req),
             log: self.config.log,
         };
-        match self.admit(&method, &query, &mut entered).await {
+        match self.admit(&query, &mut entered).await {
             Ok(()) => Ok(entered),
-            Err(error) => {
-                let allow = error == METHOD_NOT_ALLOWED.into();
-                let response = entered.close(Err(error));
-                if allow {
-                    drop(
-                        response
-                            .headers()
-                            .set("allow", if self.spec.get_too { "GET, POST, OPTIONS" } else { "POST, OPTIONS" }),
-                    );
-                }
-                Err(response)
-            }
+            Err(error) => Err(entered.close(Err(error))),
         }
     }
 
-    async fn admit(&self, method: &str, query: &str, entered: &mut Entered) -> Answer<()> {
-        let get = method == "GET" && self.spec.get_too;
-        if method != "POST" && !get {
+    async fn admit(&self, query: &str, entered: &mut Entered) -> Answer<()> {
+        let get = self.asked.method == "GET" && self.spec.get_too;
+        if self.asked.method != "POST" && !get {
             return Err(METHOD_NOT_ALLOWED.into());
         }
         (entered.user, entered.internal) = self.caller(entered.world.now_ms).await?;
@@ -106,8 +92,7 @@ impl<'a> Door<'a> {
 
     /// What stands after `/functions/v1/`, and the query.
     fn address(&self) -> (Address, String) {
-        let url = self.req.url();
-        let (path, query) = url.split_once('?').unwrap_or((&url, ""));
+        let (path, query) = self.asked.url.split_once('?').unwrap_or((&self.asked.url, ""));
         let mut segments = path.split_once("/functions/v1/").map_or("", |(_, rest)| rest).split('/');
         let invoked_as = segments.next().unwrap_or_default().to_owned();
         let suffix = segments.next().filter(|suffix| !suffix.is_empty()).map(str::to_owned);
@@ -125,14 +110,13 @@ impl<'a> Door<'a> {
     }
 
     fn has_internal_key(&self) -> bool {
-        let given = js::header(&self.headers, "x-internal-api-key").unwrap_or_default();
+        let given = js::header(&self.req.headers(), "x-internal-api-key").unwrap_or_default();
         // Both keys are compared, so the time does not tell which one matched.
         self.config.settings.internal_keys.iter().fold(false, |good, key| key.equals(&given) | good)
     }
 
     async fn user(&self, now_ms: u64) -> Answer<User> {
-        let header = js::header(&self.headers, "authorization");
-        let token = auth::bearer(header.as_deref()).map_err(|_| ApiError::from(UNAUTHENTICATED))?;
+        let token = auth::bearer(self.asked.authorization.as_deref()).map_err(|_| ApiError::from(UNAUTHENTICATED))?;
         let now_s = i64::try_from(now_ms / 1000).unwrap_or(i64::MAX);
         let verified =
             tokens::verify(token, &self.config.issuer, now_s).await.map_err(|_| ApiError::from(UNAUTHENTICATED))?;
@@ -147,7 +131,7 @@ impl<'a> Door<'a> {
         let Some(limiter) = js::binding(self.env, "RATE_LIMIT") else { return Ok(()) };
         let key = match user {
             Some(user) => user.id.to_string(),
-            None => js::header(&self.headers, "cf-connecting-ip").unwrap_or_default(),
+            None => js::header(&self.req.headers(), "cf-connecting-ip").unwrap_or_default(),
         };
         let argument = Object::new();
         let _ = Reflect::set(&argument, &"key".into(), &key.into());
@@ -167,13 +151,13 @@ impl<'a> Door<'a> {
     }
 
     async fn body(&self) -> Answer<Vec<u8>> {
-        if let Some(kind) = js::header(&self.headers, "content-type") {
+        if let Some(kind) = &self.asked.content_type {
             let kind = kind.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
             if !matches!(kind.as_str(), "application/json" | "text/plain" | "") && !kind.ends_with("+json") {
                 return Err(UNSUPPORTED_MEDIA_TYPE.into());
             }
         }
-        let declared = js::header(&self.headers, "content-length").and_then(|length| length.parse().ok());
+        let declared = self.asked.content_length.as_deref().and_then(|length| length.parse().ok());
         match js::bytes(&self.req, declared, self.spec.max_body).await {
             Ok(Some(bytes)) => Ok(bytes),
             Ok(None) => Err(PAYLOAD_TOO_LARGE.into()),
@@ -192,38 +176,42 @@ impl Entered {
     }
 
     fn close(&self, answer: Answer<Reply>) -> Response {
-        let headers = cors::headers(self.origin.as_deref(), &self.world.request_id);
         let (status, error) = match &answer {
             Ok(reply) => (reply.status, None),
             Err(error) => (error.problem().status, Some(error)),
         };
+        let mut head = cors::head(status, self.origin.as_deref(), &self.world.request_id);
         if self.log {
             let user = self.user.as_ref().map(|user| user.id);
-            log::write(&log::Line { world: &self.world, spec: self.spec, status, error, user, ended_ms: js::now_ms() });
+            let ended_ms = js::now_ms();
+            log::write(&log::Line { world: &self.world, spec: self.spec, status, error, user, ended_ms });
         }
         match answer {
             Ok(reply) => {
                 if reply.replayed {
-                    drop(headers.set("idempotent-replayed", "true"));
+                    head.set("idempotent-replayed", "true");
                 }
                 match reply.body {
-                    Body::Text(text) => js::response(Some(&text), status, &headers),
+                    Body::Text(text) => js::response(Some(&text), &head),
                     Body::Unread(upstream) => match upstream.downcast::<Response>() {
-                        Ok(upstream) => js::stream(&upstream, status, &headers),
-                        Err(_) => js::response(Some("{\"success\":true}"), status, &headers),
+                        Ok(upstream) => js::stream(&upstream, &head),
+                        Err(_) => js::response(Some("{\"success\":true}"), &head),
                     },
                 }
             }
             Err(error) => {
                 let problem = error.problem();
                 if let Some(seconds) = problem.retry_after {
-                    drop(headers.set("retry-after", &seconds.to_string()));
+                    head.set("retry-after", &seconds.to_string());
                 }
                 if problem.code == "DEPENDENCY_UNAVAILABLE" {
                     // The platform failed, not the function: supabase-js makes it a FunctionsRelayError.
-                    drop(headers.set("x-relay-error", "true"));
+                    head.set("x-relay-error", "true");
                 }
-                js::response(Some(&problem.body(&self.world.request_id)), status, &headers)
+                if status == METHOD_NOT_ALLOWED.status {
+                    head.set("allow", if self.spec.get_too { "GET, POST, OPTIONS" } else { "POST, OPTIONS" });
+                }
+                js::response(Some(&problem.body(&self.world.request_id)), &head)
             }
         }
     }

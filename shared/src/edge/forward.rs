@@ -38,19 +38,19 @@ const TIMEOUT_MS: u32 = 10_000;
 pub fn refuse(req: &Request, env: &Env, no: &Refusal) -> Response {
     let config = config::of(env);
     if req.method() == "OPTIONS" {
-        return cors::preflight(&config, &req.headers(), &js::request_id());
+        return cors::preflight(&config, req, &js::request_id());
     }
     answer(&config, req, &ApiError::from(*no))
 }
 
 fn answer(config: &Config, req: &Request, error: &ApiError) -> Response {
     let request_id = js::request_id();
-    let headers = cors::headers(cors::origin(config, &req.headers()).as_deref(), &request_id);
     let problem = error.problem();
+    let mut head = cors::head(problem.status, cors::origin(config, req).as_deref(), &request_id);
     if problem.code == UNAVAILABLE.code {
-        drop(headers.set("x-relay-error", "true"));
+        head.set("x-relay-error", "true");
     }
-    js::response(Some(&problem.body(&request_id)), problem.status, &headers)
+    js::response(Some(&problem.body(&request_id)), &head)
 }
 
 /// Hands the request to the Worker bound as `binding`, unchanged; its response comes back unread. `None`: no such binding.
@@ -73,7 +73,7 @@ pub enum Upstream {
 pub async fn pass_on(req: &Request, env: &Env, upstream: Upstream, rest: &str) -> Response {
     let config = config::of(env);
     if req.method() == "OPTIONS" {
-        return cors::preflight(&config, &req.headers(), &js::request_id());
+        return cors::preflight(&config, req, &js::request_id());
     }
     let Upstream::Rest = upstream;
     let url = format!("{}{rest}", config.postgrest_url);
@@ -99,11 +99,12 @@ pub async fn pass_on(req: &Request, env: &Env, upstream: Upstream, rest: &str) -
 }
 
 fn returned(config: &Config, req: &Request, response: &Response) -> Response {
-    let headers = cors::headers(cors::origin(config, &req.headers()).as_deref(), &js::request_id());
+    let mut head = cors::head(response.status(), cors::origin(config, req).as_deref(), &js::request_id());
+    let headers = response.headers();
     for name in RETURNED {
-        if let Some(value) = response.headers().get(name).ok().flatten() {
-            drop(headers.set(name, &value));
+        if let Some(value) = js::header(&headers, name) {
+            head.set(name, &value);
         }
     }
-    js::stream(response, response.status(), &headers)
+    js::stream(response, &head)
 }

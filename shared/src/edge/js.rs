@@ -1,11 +1,81 @@
-//! The few JavaScript calls that need more than one line.
+//! The few JavaScript calls that need more than one line; those of the hot path are in `glue.js`.
 
 use js_sys::{Function, Object, Promise, Reflect, Uint8Array};
+use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{AbortSignal, Headers, Request, RequestInit, Response, ResponseInit, WorkerGlobalScope};
+use web_sys::{AbortSignal, Headers, Request, RequestInit, Response, WorkerGlobalScope};
 
 use crate::http::Lost;
+
+#[wasm_bindgen(module = "/src/edge/glue.js")]
+extern "C" {
+    fn head(request: &Request) -> String;
+    fn post(parts: &str, timeout_ms: u32) -> Promise;
+    fn outcome(response: &Response) -> u32;
+    fn answer(body: &JsValue, head: &str) -> Response;
+}
+
+/// What a request says of itself, read in one crossing.
+pub struct Asked {
+    pub method: String,
+    pub url: String,
+    pub authorization: Option<String>,
+    pub request_id: Option<String>,
+    pub idempotency_key: Option<String>,
+    pub content_type: Option<String>,
+    pub content_length: Option<String>,
+}
+
+pub fn asked(request: &Request) -> Asked {
+    let said = head(request);
+    let mut parts = said.split('\0');
+    let method = parts.next().unwrap_or_default().to_owned();
+    let url = parts.next().unwrap_or_default().to_owned();
+    let mut header = || parts.next()?.strip_prefix('=').map(str::to_owned);
+    Asked {
+        method,
+        url,
+        authorization: header(),
+        request_id: header(),
+        idempotency_key: header(),
+        content_type: header(),
+        content_length: header(),
+    }
+}
+
+/// A status and headers on their way out.
+pub struct Head(String);
+
+impl Head {
+    pub fn new(status: u16) -> Self {
+        Self(status.to_string())
+    }
+
+    /// Names and values, already joined: `\0name\0value\0name\0value`.
+    pub fn all(&mut self, joined: &str) {
+        self.0.push_str(joined);
+    }
+
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.0.extend(["\0", name, "\0", value]);
+    }
+}
+
+/// One RPC: a POST of JSON to the database's gateway.
+pub async fn ask(url: &str, token: &str, request_id: &str, body: &str, timeout_ms: u32) -> Result<Response, Lost> {
+    let parts = [url, "\0Bearer ", token, "\0", request_id, "\0", body].concat();
+    match JsFuture::from(post(&parts, timeout_ms)).await {
+        Ok(response) => Ok(response.unchecked_into()),
+        Err(error) => Err(lost(&error)),
+    }
+}
+
+/// Its status, and whether it is the stored answer of an earlier request.
+pub fn told(response: &Response) -> (u16, bool) {
+    let outcome = outcome(response);
+    (u16::try_from(outcome / 2).unwrap_or(502), outcome % 2 == 1)
+}
 
 /// A text of the environment; empty when it is not set.
 pub fn text(env: &JsValue, name: &str) -> String {
@@ -62,24 +132,13 @@ pub async fn read(response: &Response) -> Result<String, Lost> {
     JsFuture::from(promise).await.map_err(|error| lost(&error))?.as_string().ok_or(Lost::Unreachable)
 }
 
-pub fn response(body: Option<&str>, status: u16, headers: &Headers) -> Response {
-    let init = ResponseInit::new();
-    init.set_status(status);
-    init.set_headers(headers);
-    // Only a status outside 200–599 makes this throw, and none of ours is.
-    Response::new_with_opt_str_and_init(body, &init).unwrap_or_else(|_| bare())
+pub fn response(body: Option<&str>, head: &Head) -> Response {
+    answer(&body.map_or(JsValue::NULL, JsValue::from_str), &head.0)
 }
 
 /// Hands an upstream body through without reading it.
-pub fn stream(upstream: &Response, status: u16, headers: &Headers) -> Response {
-    let init = ResponseInit::new();
-    init.set_status(status);
-    init.set_headers(headers);
-    Response::new_with_opt_readable_stream_and_init(upstream.body().as_ref(), &init).unwrap_or_else(|_| bare())
-}
-
-pub fn bare() -> Response {
-    Response::error()
+pub fn stream(upstream: &Response, head: &Head) -> Response {
+    answer(&upstream.body().map_or(JsValue::NULL, Into::into), &head.0)
 }
 
 pub fn headers() -> Headers {
@@ -117,7 +176,11 @@ pub async fn bytes(req: &Request, declared: Option<u32>, max: u32) -> Result<Opt
 }
 
 /// Unix milliseconds. One crossing; `worker::Date` would make a JavaScript object for it.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "milliseconds since 1970 fit for 285,000 years")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "milliseconds since 1970 fit for 285,000 years"
+)]
 pub fn now_ms() -> u64 {
     js_sys::Date::now() as u64
 }

@@ -3,9 +3,6 @@
 
 use std::rc::Rc;
 
-use wasm_bindgen::JsValue;
-use web_sys::Response;
-
 use super::config::Config;
 use super::js;
 use crate::db::{As, Body, Call, Db, DbReply, Local, Silence};
@@ -37,22 +34,13 @@ async fn ask(config: &Config, call: Call<'_>) -> Result<DbReply, Lost> {
         As::Service => config.service_key.expose(),
         As::Anon => &config.anon_key,
     };
-    let headers = js::headers();
-    drop(headers.set("authorization", &format!("Bearer {token}")));
-    drop(headers.set("content-type", "application/json"));
-    drop(headers.set("x-request-id", call.request_id));
-    let url = format!("{}/rpc/{}", config.postgrest_url, call.function);
-    let response = js::fetch("POST", &url, &headers, Some(&JsValue::from_str(call.body)), TIMEOUT_MS).await?;
-    let status = response.status();
-    let replayed = call.body.contains("\"idempotency_key\":\"") && told(&response, "idempotent-replayed");
+    let url = [&config.postgrest_url, "/rpc/", call.function].concat();
+    let response = js::ask(&url, token, call.request_id, call.body, TIMEOUT_MS).await?;
+    let (status, replayed) = js::told(&response);
     let body = if call.unread && status < 300 {
         Body::Unread(Box::new(response))
     } else {
         Body::Text(js::read(&response).await?)
     };
     Ok(DbReply { status, replayed, body })
-}
-
-fn told(response: &Response, name: &str) -> bool {
-    response.headers().get(name).ok().flatten().is_some()
 }

@@ -192,7 +192,7 @@ end $$;
 
 create function core.make_append_only(target regclass) returns void language plpgsql set search_path = '' as $$
 begin
-    -- Row triggers reach every partition; a truncate trigger does not, so partitions get their own below.
+    -- Row triggers reach every partition; a statement's do not, so partitions get their own below.
     execute format('create trigger append_only before update or delete on %s
         for each row execute function core.refuse_change()', target);
     execute format('create trigger never_truncated before truncate on %s
@@ -212,10 +212,10 @@ begin
     end if;
     execute format('create table %I.%I partition of %s %s', home, plain || '_' || suffix, parent, bounds);
     execute format('alter table %I.%I enable row level security', home, plain || '_' || suffix);
-    if exists (select from pg_catalog.pg_trigger t where t.tgrelid = parent and t.tgname = 'never_truncated') then
-        execute format('create trigger never_truncated before truncate on %I.%I
-            for each statement execute function core.refuse_change()', home, plain || '_' || suffix);
-    end if;
+    execute coalesce((select string_agg(replace(pg_get_triggerdef(t.oid), format(' ON %I.%I ', home, plain),
+                          format(' ON %I.%I ', home, plain || '_' || suffix)), ';')
+                        from pg_catalog.pg_trigger t
+                       where t.tgrelid = parent and not t.tgisinternal and t.tgtype & 1 = 0), '');
 end $$;
 
 create table core.monthly_tables (name text primary key);

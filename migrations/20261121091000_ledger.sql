@@ -50,7 +50,9 @@ create table ledger.transactions (
     id                 uuid not null default gen_random_uuid(),
     type               text not null check (type in ('deposit', 'transfer', 'withdrawal', 'withdrawal_returned',
                            'withdrawal_completed', 'ride_payment', 'ride_distribution', 'ride_refund', 'dues_settlement',
-                           'plan_purchase', 'surplus', 'suspense', 'suspense_release', 'refund', 'adjustment')),
+                           'plan_purchase', 'surplus', 'suspense', 'suspense_release', 'refund', 'refund_returned',
+                           'chargeback', 'chargeback_reversed', 'loss', 'escrow_hold', 'escrow_release', 'escrow_refund',
+                           'subscription', 'adjustment')),
     sender_wallet_id   uuid,
     receiver_wallet_id uuid,
     sender_user_id     uuid,
@@ -64,8 +66,12 @@ create table ledger.transactions (
     initiator_id       uuid,
     request_id         text,
     created_at         timestamptz not null default now(),
+    effective_at       timestamptz constraint effective_before_recorded check (effective_at <= created_at),
     primary key (created_at, id)
 ) partition by range (created_at);
+comment on column ledger.transactions.effective_at is
+    'When what a provider reports late really happened; null = when it was recorded. Decides nothing but
+     ledger.balance_effective_at: balances, limits and seals go by created_at.';
 comment on column ledger.transactions.fee is 'On top of amount, charged to the initiator, credited to platform_fees.';
 -- The guard chain counts a sender's last day through this one.
 create index transactions_sender on ledger.transactions (sender_wallet_id, created_at) where sender_wallet_id is not null;
@@ -90,13 +96,14 @@ create table ledger.entries (
     account_id     uuid not null,
     user_id        uuid,
     currency       text not null,
-    amount         bigint not null constraint entry_moves_something check (amount <> 0),
+    amount         bigint not null constraint entry_moves_something check (amount <> 0)
+                       constraint entry_in_range check (amount between -9007199254740991 and 9007199254740991),
     balance_after  bigint,
     primary key (created_at, transaction_id, leg)
 ) partition by range (created_at);
 comment on table ledger.entries is
     'Signed, minor units: positive is a credit to the account. No foreign key to accounts: its share lock on a platform
-     account would be the hot row we avoid; ledger.post checks the accounts instead, and is the only way in.';
+     account would be the hot row we avoid; the trigger entries_balance looks them up instead, whoever inserts.';
 comment on column ledger.entries.balance_after is 'Of a wallet; null for accounts that are not locked.';
 create index entries_account on ledger.entries (account_id, created_at, transaction_id);
 create index entries_user on ledger.entries (user_id, created_at, transaction_id) where user_id is not null;
@@ -107,14 +114,18 @@ create function ledger.check_balanced() returns trigger language plpgsql set sea
 declare
     off record;
 begin
-    select f.transaction_id, f.currency, sum(f.amount) as total into off
-      from fresh f group by f.transaction_id, f.currency having sum(f.amount) <> 0 limit 1;
-    if found then
+    select f.transaction_id, f.currency, sum(f.amount) as total into off from fresh f
+     group by f.transaction_id, f.currency
+    having sum(f.amount) <> 0 or count(distinct f.account_id) <> count(*)
+        or bool_or((select a.currency from ledger.accounts a where a.id = f.account_id) is distinct from f.currency) limit 1;
+    if found and off.total <> 0 then
         raise exception 'transaction % does not balance in %: off by %', off.transaction_id, off.currency, off.total;
+    elsif found then
+        raise exception 'transaction %: every leg needs its own account in %', off.transaction_id, off.currency;
     end if;
     return null;
 end $$;
--- Per statement: all legs of a transaction arrive in one insert, or none do.
+-- Per statement: all legs of a transaction arrive in one insert, or none do. Each partition gets the same trigger below.
 create trigger entries_balance after insert on ledger.entries
     referencing new table as fresh for each statement execute function ledger.check_balanced();
 
@@ -169,13 +180,16 @@ comment on function ledger.wallet_for is 'The wallet of a user in a currency; ma
 
 create type ledger.leg as (account_id uuid, amount bigint);
 
-create function ledger.lock_legs(legs ledger.leg[], ids uuid[]) returns void language plpgsql set search_path = '' as $$
+create function ledger.lock_legs(legs ledger.leg[], ids uuid[], out sender uuid, out sender_user uuid,
+    out receiver uuid, out receiver_user uuid) language plpgsql set search_path = '' as $$
 declare
     wallet record;
+    first_debit bigint;
+    first_credit bigint;
 begin
     for wallet in
-        select w.id, w.balance, w.status, l.amount
-          from ledger.wallets w join unnest(legs) l on l.account_id = w.id
+        select w.id, w.user_id, w.balance, w.status, l.amount, l.leg
+          from ledger.wallets w join unnest(legs) with ordinality as l (account_id, amount, leg) on l.account_id = w.id
          where w.id = any (ids) order by w.id for update of w
     loop
         if wallet.status <> 'active' and wallet.amount < 0 then
@@ -186,12 +200,18 @@ begin
             perform core.refuse('INSUFFICIENT_FUNDS', 409, 'the balance is too low');
         elsif wallet.balance + wallet.amount > 9007199254740991 then
             perform core.refuse('RECIPIENT_UNAVAILABLE', 409, 'the recipient cannot receive money now');
+        elsif wallet.amount < 0 and (first_debit is null or wallet.leg < first_debit) then
+            sender := wallet.id; sender_user := wallet.user_id; first_debit := wallet.leg;
+        elsif wallet.amount > 0 and (first_credit is null or wallet.leg < first_credit) then
+            receiver := wallet.id; receiver_user := wallet.user_id; first_credit := wallet.leg;
         end if;
     end loop;
 end $$;
+comment on function ledger.lock_legs is
+    'Locks the wallets among the legs, refuses what they cannot do, and names the first that gives and the first that gets.';
 
 create function ledger.post(type text, currency text, legs ledger.leg[], reference_type text, reference_id text,
-    amount bigint, fee bigint default 0, description text default null)
+    amount bigint, fee bigint default 0, description text default null, effective_at timestamptz default null)
     returns uuid language plpgsql set search_path = '' set plan_cache_mode = force_generic_plan as $$
 declare
     tx uuid := gen_random_uuid();
@@ -200,28 +220,22 @@ declare
     at timestamptz;
     today date := (now() at time zone 'UTC')::date;
     counted bigint := case when type in ('transfer', 'withdrawal') then amount else 0 end;
-    sender ledger.wallets;
-    receiver ledger.wallets;
+    party record;
 begin
-    -- Fewer accounts than legs: one is missing, of another currency, or named twice.
-    if (select count(*) from ledger.accounts a where a.id = any (ids) and a.currency = post.currency) <> cardinality(legs) then
-        raise exception 'posting %: every leg needs its own account in %', type, currency;
+    if cardinality(ids) < 2 then
+        raise exception 'posting %: money has a from and a to', type;
     end if;
     if reference_id is not null then
         -- A second time is a fault of ours, not the client's: reference_once ends the command, and nothing moves.
         insert into ledger.references (reference_type, reference_id, type, transaction_id)
         values (post.reference_type, post.reference_id, post.type, tx);
     end if;
-    perform ledger.lock_legs(legs, ids);
+    party := ledger.lock_legs(legs, ids);
     at := clock_timestamp();   -- Under the locks, so that a wallet's lines lie in the order of their balances.
-    select w.* into sender from ledger.wallets w join unnest(legs) l on l.account_id = w.id
-     where w.id = any (ids) and l.amount < 0 limit 1;
-    select w.* into receiver from ledger.wallets w join unnest(legs) l on l.account_id = w.id
-     where w.id = any (ids) and l.amount > 0 limit 1;
-    insert into ledger.transactions (id, type, sender_wallet_id, receiver_wallet_id, sender_user_id, receiver_user_id,
-        amount, fee, currency, reference_type, reference_id, description, initiator_id, request_id, created_at)
-    values (tx, post.type, sender.id, receiver.id, sender.user_id, receiver.user_id, post.amount, post.fee, post.currency,
-        post.reference_type, post.reference_id, post.description, auth.uid(), core.request_id(), at);
+    insert into ledger.transactions (id, type, sender_wallet_id, receiver_wallet_id, sender_user_id, receiver_user_id, amount,
+        fee, currency, reference_type, reference_id, description, initiator_id, request_id, created_at, effective_at)
+    values (tx, post.type, party.sender, party.receiver, party.sender_user, party.receiver_user, post.amount, post.fee,
+        post.currency, post.reference_type, post.reference_id, post.description, auth.uid(), core.request_id(), at, post.effective_at);
     with moved as (
         -- Once per row: a second update in one transaction would check its foreign keys, and lock the currency's row.
         update ledger.wallets w set balance = w.balance + l.amount, spent_on = greatest(w.spent_on, l.today),
@@ -237,8 +251,9 @@ begin
     return tx;
 end $$;
 comment on function ledger.post is
-    'The only way money moves. Locks wallets in id order, refuses what would go below zero or touch a blocked wallet,
-     writes transaction, balances and all entries. A reference may be posted once per type, for ever.';
+    'The only way money moves: any number of legs, each its own account, that sum to zero. Locks wallets in id order, refuses
+     what would go below zero or touch a blocked wallet, writes transaction, balances and all entries. A reference may be posted
+     once per type, for ever. effective_at: when it really happened, for what is booked late.';
 
 -- -------------------------------------------------------------------------------------------------------------- proof
 

@@ -139,17 +139,23 @@ create function ledger.refusal(code text, status integer, message text, details 
     select core.answer(jsonb_build_object('code', code, 'message', message, 'details', details, 'hint', hint), status)
 $$;
 
-create function ledger.risk(key text, currency text) returns bigint language plpgsql stable set search_path = '' as $$
+create function ledger.risks(currency text, keys text[]) returns jsonb language plpgsql stable set search_path = '' as $$
 declare
-    found bigint;
+    found jsonb;
 begin
-    select r.value into found from ledger.risk_rules r where r.key = risk.key and r.currency = risk.currency;
+    select jsonb_object_agg(r.key, r.value) into found from ledger.risk_rules r
+     where r.key = any (keys) and r.currency = risks.currency having count(*) = cardinality(keys);
     if found is null then
         perform core.refuse('DEPENDENCY_UNAVAILABLE', 503, 'this operation cannot be checked in this currency');
     end if;
     return found;
 end $$;
-comment on function ledger.risk is 'A rule''s threshold. No row: the operation is refused, so a missing rule never lets money out.';
+comment on function ledger.risks is
+    'Thresholds by key, in one query. A row too few: the operation is refused, so a missing rule never lets money out.';
+
+create function ledger.risk(key text, currency text) returns bigint language sql stable set search_path = '' as $$
+    select (ledger.risks(currency, array[key]) ->> key)::bigint
+$$;
 
 create function ledger.within_limits(wallet ledger.wallets, amount bigint) returns boolean
     language plpgsql stable set search_path = '' as $$
@@ -168,14 +174,17 @@ end $$;
 create function ledger.suspicion(wallet ledger.wallets, amount bigint, day_count bigint, day_total bigint)
     returns boolean language plpgsql set search_path = '' as $$
 declare
-    critical boolean := day_total + amount > ledger.risk('suspicious_total', wallet.currency);
+    rules jsonb := ledger.risks(wallet.currency, '{suspicious_total,suspicious_amount,suspicious_count}');
+    critical boolean := day_total + amount > (rules ->> 'suspicious_total')::bigint;
+    large boolean := amount > (rules ->> 'suspicious_amount')::bigint;
+    frequent boolean := day_count + 1 > (rules ->> 'suspicious_count')::bigint;
 begin
-    insert into ledger.wallet_suspicious_activities (wallet_id, user_id, activity_type, severity, metadata)
-    select wallet.id, wallet.user_id, s.activity, s.severity, jsonb_build_object('amount', amount, 'day_total', day_total + amount)
-      from (values (critical, 'daily_total', 'critical'),
-                   (amount > ledger.risk('suspicious_amount', wallet.currency), 'large_amount', 'high'),
-                   (day_count + 1 > ledger.risk('suspicious_count', wallet.currency), 'frequent', 'medium'))
-           as s (holds, activity, severity) where s.holds limit 1;
+    if critical or large or frequent then
+        insert into ledger.wallet_suspicious_activities (wallet_id, user_id, activity_type, severity, metadata)
+        values (wallet.id, wallet.user_id, case when critical then 'daily_total' when large then 'large_amount' else 'frequent' end,
+            case when critical then 'critical' when large then 'high' else 'medium' end,
+            jsonb_build_object('amount', amount, 'day_total', day_total + amount));
+    end if;
     if critical then
         update ledger.wallets w set status = 'blocked', blocked_reason = 'suspicious daily total', blocked_at = now()
          where w.id = wallet.id;
@@ -186,44 +195,7 @@ begin
 end $$;
 comment on function ledger.suspicion is 'Records the highest severity; true when the wallet was blocked by it.';
 
-create function ledger.fraud_decision(wallet ledger.wallets, amount bigint, receiver_wallet uuid, hour_count bigint, hour_total bigint)
-    returns text language plpgsql set search_path = '' as $$
-declare
-    cur text := wallet.currency;
-    flags text[] := '{}';
-    score integer := 0;
-    factor record;
-    verdict text;
-begin
-    for factor in select * from (values
-        (amount > ledger.risk('high_amount', cur), 30, 'high_amount', 'amount'),
-        (amount > ledger.risk('elevated_amount', cur), 15, 'elevated_amount', 'amount'),
-        (hour_count + 1 > ledger.risk('high_frequency', cur), 25, 'high_frequency', 'frequency'),
-        (hour_count + 1 > ledger.risk('elevated_frequency', cur), 10, 'elevated_frequency', 'frequency'),
-        (hour_total + amount > ledger.risk('high_volume', cur), 40, 'high_volume', 'volume'),
-        (receiver_wallet is not null and not exists (select from ledger.known_recipients k
-            where k.sender_wallet_id = wallet.id and k.receiver_wallet_id = receiver_wallet), 10, 'new_recipient', 'recipient'),
-        (amount * 10 > wallet.balance * 9, 15, 'balance_drain', 'drain')
-    ) as f (holds, points, flag, line) where f.holds
-    loop
-        -- Within a line only the higher applies, and it comes first.
-        if not (factor.flag = 'elevated_amount' and 'high_amount' = any (flags))
-            and not (factor.flag = 'elevated_frequency' and 'high_frequency' = any (flags)) then
-            flags := flags || factor.flag;
-            score := least(score + factor.points, 100);
-        end if;
-    end loop;
-    verdict := case
-        when score >= ledger.risk('block_score', cur) then 'block'
-        when score >= ledger.risk('mfa_score', cur)
-          or (score >= ledger.risk('watch_score', cur) and amount > ledger.risk('mfa_amount', cur)) then 'mfa'
-        else 'allow' end;
-    insert into ledger.fraud_detection_logs (user_id, recipient_id, amount, score, level, flags, decision, request_id)
-    values (wallet.user_id, receiver_wallet, amount, score,
-        case when score >= 70 then 'critical' when score >= 40 then 'high' when score >= 20 then 'medium' else 'low' end,
-        flags, verdict, core.request_id());
-    return verdict;
-end $$;
+-- The score of step 6, ledger.fraud_decision, comes with fraud-detection: one table of factors for both.
 
 create function ledger.guard(owner uuid, currency text, amount bigint, fee bigint, receiver_wallet uuid, operation text)
     returns jsonb language plpgsql set search_path = '' as $$

@@ -17,17 +17,31 @@ create table payments.payouts (
     transaction_id     uuid not null,
     provider           text,
     provider_payout_id text,
-    attempts           integer not null default 0,
+    environment        text check (environment in ('live', 'sandbox')),
+    attempts           integer not null default 0 check (attempts between 0 and 1),
+    sent_at            timestamptz,
+    checks             integer not null default 0,
     next_check_at      timestamptz,
+    reference          text check (length(reference) between 1 and 200),
+    returned           boolean not null default false,
+    returned_at        timestamptz,
+    completed_at       timestamptz,
+    payment_refund_id  uuid,
     created_at         timestamptz not null default now(),
-    unique (provider, provider_payout_id)
+    unique (provider, provider_payout_id),
+    constraint payout_returned_once check (returned = (returned_at is not null))
 );
 comment on table payments.payouts is 'The money left the wallet when the row was made; it waits in payout_clearing.';
+comment on column payments.payouts.attempts is 'Set before it is sent, and never raised again: a payout is sent at most once.';
+comment on column payments.payouts.reference is 'What an admin who decided it can show: the provider''s or a bank''s reference.';
+comment on column payments.payouts.returned is 'Amount and fee went back where they came from; once, for ever.';
 -- A debit is paid out once, for ever.
 create unique index payouts_transaction on payments.payouts (transaction_id);
 create index payouts_user on payments.payouts (user_id, created_at, id);
 create index payouts_currency on payments.payouts (currency);
 create index payouts_open on payments.payouts (created_at) where status in ('pending', 'processing', 'manual', 'unknown');
+create index payouts_due on payments.payouts (provider, next_check_at) where status in ('processing', 'unknown');
+create unique index payouts_refund on payments.payouts (payment_refund_id);
 alter table payments.payouts enable row level security;
 create policy payouts_own on payments.payouts for select to authenticated using (user_id = (select auth.uid()));
 grant select on payments.payouts to authenticated;

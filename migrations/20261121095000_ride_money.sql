@@ -122,6 +122,9 @@ begin
     -- A pending cash attempt gives way to the one that replaces it.
     update taxi.transactions t set status = 'failed'
      where t.ride_id = ride.id and t.status in ('pending', 'processing');
+    -- What failed under a key may be tried again under it: the key is the new attempt's.
+    update taxi.transactions t set idempotency_key = null
+     where t.initiator_id = asker and t.idempotency_key = key and t.ride_id = ride.id and t.payment_method = method and t.status = 'failed';
     insert into taxi.transactions (ride_id, customer_id, driver_id, amount, currency, payment_method, driver_share,
         platform_fee, status, idempotency_key, initiator_id, completed_at)
     values (ride.id, ride.customer_id, ride.driver_id, whole, ride.currency, method, share, whole - share, state, key, asker,
@@ -140,17 +143,32 @@ end $$;
 
 -- ----------------------------------------------------------------------------------------------- the ride is over
 
+create function taxi.taken_back(paid taxi.transactions) returns bigint language plpgsql set search_path = '' as $$
+declare
+    p payments.payments;
+begin
+    if paid.provider_tx_id is null then
+        return 0;
+    end if;
+    -- The settlement of a payment locks it before the ride; who comes the other way round is asked again by the edge.
+    select * into p from payments.payments x where x.id = paid.provider_tx_id::uuid for update;
+    return coalesce((payments.taken_from(p)).losses, 0);
+end $$;
+
 create function taxi.refund_cancelled(ride taxi.trips, paid taxi.transactions)
     returns void language plpgsql set search_path = '' as $$
 declare
-    back bigint := paid.amount - ride.cancellation_fee;
+    whole bigint := paid.amount - ride.cancellation_fee;
     clearing uuid := ledger.platform_account('ride_clearing', ride.currency);
-    share bigint := core.bps(ride.cancellation_fee, ride.driver_share_bps);
+    -- What the provider gave back meanwhile was booked as a loss: it is made good, and not given twice.
+    covered bigint := least(whole, taxi.taken_back(paid));
+    back bigint := whole - covered;
 begin
     perform taxi.lock_wallets_of(ride);
-    if back > 0 then
-        perform taxi.post('ride_refund', ride, array[row(clearing, -back),
-            row(taxi.credit_account(ride, ride.customer_id, 'ride_refund', back), back)]::ledger.leg[], back, 'Refund, ride');
+    if whole > 0 then
+        perform taxi.post('ride_refund', ride, array[row(clearing, -whole), row(ledger.platform_account('losses', ride.currency), covered),
+            row(case when back > 0 then taxi.credit_account(ride, ride.customer_id, 'ride_refund', back) end, back)]::ledger.leg[],
+            whole, 'Refund, ride');
         perform taxi.log(ride.id, 'refund', null, null, jsonb_build_object('amount', back), ride.driver_id);
     end if;
     update taxi.transactions t set refunded_amount = back,
@@ -174,6 +192,7 @@ begin
     elsif ride.status = 'cancelled' then
         -- Whatever had not been collected is void; a fee, if one is due, is paid by a new attempt.
         update taxi.transactions t set status = 'failed' where t.id = paid.id;
+        update taxi.trips t set payment_status = 'failed' where t.id = ride.id and t.payment_status = 'processing';
     end if;
     if paid.status is distinct from 'completed' and taxi.due_of(ride) > 0 then
         perform taxi.notify(ride.id, ride.customer_id, 'payment_due', jsonb_build_object('ride_code', ride.ride_code,

@@ -1,4 +1,4 @@
--- A ride is paid once: taxi-payment by wallet or cash, and the door for settled provider payments.
+-- A ride is paid once: taxi-payment by wallet, cash, card or phone.
 -- Why:       amount, payer and beneficiary come from the ride; every way to pay takes the ride's lock first, and the index
 --            on live transactions stands behind it.
 -- Locks:     the ride, then wallets in id order.
@@ -23,25 +23,6 @@ begin
     return query select taxi.due_of(found_ride), found_ride.currency;
 end $$;
 comment on function taxi.ride_payable is 'What the customer owes for his ride; refuses NOT_FOUND, ALREADY_PAID, NOT_PAYABLE.';
-
-create function taxi.ride_settle(ride uuid, payment uuid, amount bigint, currency text, source_account uuid)
-    returns text language plpgsql set search_path = '' as $$
-declare
-    r taxi.trips;
-    paid taxi.transactions;
-begin
-    select * into r from taxi.trips t where t.id = ride for no key update;
-    if not found or r.currency <> currency or amount <> taxi.due_of(r) or (taxi.live_payment(ride)).status = 'completed' then
-        return 'surplus';
-    end if;
-    paid := taxi.add_payment(r, 'moneroo', 'completed', r.customer_id, null);
-    update taxi.transactions t set payment_provider = 'moneroo', provider_tx_id = payment::text where t.id = paid.id;
-    perform taxi.collect(r, paid, source_account);
-    return 'settled';
-end $$;
-comment on function taxi.ride_settle is
-    'Books a verified provider payment: settled = collected (and distributed when the ride is over); surplus = the ride can
-     no longer be paid with it, nothing was posted, and the caller credits the payer instead.';
 
 -- -------------------------------------------------------------------------------------------------------- taxi-payment
 
@@ -109,13 +90,10 @@ create function taxi.check_payable(ride taxi.trips, method text, live taxi.trans
 begin
     if live.status = 'completed' then
         perform core.refuse('ALREADY_PAID', 409, 'this ride is paid');
-    elsif live.status = 'processing' then
+    elsif live.status = 'processing' and live.provider_tx_id is not null then
         perform core.refuse('PAYMENT_IN_PROGRESS', 409, 'this ride is being paid in another way');
     elsif taxi.due_of(ride) = 0 then
         perform core.refuse('RIDE_NOT_PAYABLE', 409, 'nothing is due for this ride');
-    elsif method not in ('wallet', 'cash') then
-        -- No adapter stands behind these yet. Nothing was changed, and nothing is simulated.
-        perform core.refuse('NOT_CONFIGURED', 503, 'this payment method is not available');
     end if;
 end $$;
 
@@ -161,6 +139,8 @@ begin
     elsif exists (select from taxi.transactions t where t.initiator_id = asker and t.idempotency_key = key
                      and (t.ride_id <> ride.id or t.payment_method <> method)) then
         perform core.refuse('IDEMPOTENCY_MISMATCH', 422, 'this key was used for another payment');
+    elsif live.payment_method = method and live.status = 'processing' then
+        return taxi.payment_answer(live, true);
     elsif live.payment_method = method then
         return core.remember('taxi-payment', asked, taxi.payment_answer(live, true), 200);
     end if;
@@ -170,9 +150,11 @@ begin
         if answer -> 'success' is distinct from 'true' then
             return answer;   -- The guard's refusal: its trace is kept, its answer is not remembered.
         end if;
-    else
+    elsif method = 'cash' then
         answer := taxi.payment_answer(taxi.add_payment(ride, 'cash', 'pending', asker, key), false);
-        update taxi.trips t set payment_method = 'cash' where t.id = ride.id;
+        update taxi.trips t set payment_method = 'cash', payment_status = 'pending' where t.id = ride.id;
+    else
+        return taxi.pay_by_provider(ride, method, asker, key);   -- No outcome yet, so nothing to remember: a repeat reads the row.
     end if;
     return core.remember('taxi-payment', asked, answer, 200);
 end $$;

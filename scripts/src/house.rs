@@ -25,6 +25,7 @@ pub enum Limit {
     Payment,
     Webhook,
     Heartbeat,
+    Advice,
     Cron,
     None,
 }
@@ -37,6 +38,7 @@ impl Limit {
             Limit::Payment => Some("payment"),
             Limit::Webhook => Some("webhook"),
             Limit::Heartbeat => Some("heartbeat"),
+            Limit::Advice => Some("advice"),
             Limit::Cron | Limit::None => None,
         }
     }
@@ -49,6 +51,7 @@ pub enum Binding {
     Db,
     Service,
     Moneroo,
+    Rails, // Every other payment provider; those without keys are refused.
     Internal,
     Token, // The keys of access tokens; a function for users has them anyway.
 }
@@ -93,9 +96,8 @@ impl Function {
     }
 }
 
-/// The folder that holds the workspace.
-///
-/// Cargo's variable of the running process wins over the one of the compilation: two clones may share a target folder.
+/// The folder that holds the workspace. Cargo's variable of the running process wins over the one of the compilation: two
+/// clones may share a target folder.
 pub fn root() -> PathBuf {
     let started = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
     let built = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
@@ -205,10 +207,9 @@ fn no_name_twice(functions: &[Function]) -> Result<()> {
 
 /// Safe in a URL, a worker's name, a binding's name and a file's name.
 pub fn is_name(name: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     name.len() <= 54
         && name.starts_with(|first: char| first.is_ascii_lowercase())
-        && name.bytes().all(allowed)
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
         && !name.ends_with('-')
         && !name.contains("--")
 }
@@ -225,7 +226,6 @@ mod tests {
     const WALLET: &str = r#"
         [package]
         name = "wallet-operations"
-        version.workspace = true
         [lib]
         crate-type = ["cdylib"]
         [package.metadata.function]

@@ -166,6 +166,14 @@ pub fn worker_vars() -> BTreeMap<String, String> {
     .into()
 }
 
+/// What proves a notification of a provider that signs nothing and knows one address only, as it is entered in its portal:
+/// shared::payments::callback_token.
+pub fn portal_token(provider: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(PAYMENT_TAG_KEY.as_bytes()).expect("any key will do");
+    mac.update(format!("callback|{provider}|portal").as_bytes());
+    format!("portal.{}", hex::encode(mac.finalize().into_bytes()))
+}
+
 /// A random (version 4) UUID.
 pub fn random_uuid() -> Uuid {
     uuid::Builder::from_random_bytes(rand::random()).into_uuid()

@@ -21,6 +21,7 @@ pub mod build;
 pub mod capnp;
 pub mod wrangler;
 
+pub mod audit;
 pub mod functions;
 pub mod migrate;
 pub mod postgres;

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand};
 use xtask::process::{Launch, run};
-use xtask::{build, check, deploy, dev, house, migrate, new, test, wrangler};
+use xtask::{audit, build, check, deploy, dev, house, migrate, new, test, wrangler};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", about = "The one command of the house", version)]
@@ -28,6 +28,8 @@ enum Command {
     Dev(dev::Args),
     /// Apply the migrations, under a lock, with checksums
     Migrate(migrate::Args),
+    /// Verify books and sealed days on a live database, and print the figures
+    Audit(audit::Args),
     /// Everything `check` does, then SQL and end to end on the real stack
     Test(test::Args),
     /// What needs no stack: formatting, lints, unit tests, house rules, fresh generated files
@@ -72,6 +74,7 @@ async fn dispatch(command: Command) -> Result<()> {
     match command {
         Command::Dev(args) => dev::run(args).await,
         Command::Migrate(args) => migrate::run(args).await,
+        Command::Audit(args) => audit::run(args).await,
         Command::Test(args) => test::run(args).await,
         Command::Check(args) => check::run(args).await,
         Command::Build(args) => build::run(args).await,

@@ -11,6 +11,7 @@ use tokio_postgres::Client;
 use crate::postgres;
 use crate::stack::Stack;
 
+mod back;
 mod people;
 
 use people::{Person, Wire, amount, integer, money};
@@ -33,6 +34,10 @@ pub async fn tell(stack: &Stack) -> Result<String> {
     let driver = story.accept(&cast, &ride).await?;
     story.drive(driver, &ride).await?;
     story.pay(&cast.customer, driver, &ride).await?;
+    let admin = Person::sign_up(&story.db, "Hadja", "Sylla").await?;
+    admin.become_admin(&story.db).await?;
+    story.refund(&cast, &admin, ride.price).await?;
+    story.pay_out(driver, &admin, ride.driver_share).await?;
     story.go_home(&cast).await?;
     story.check_books().await?;
     Ok(cast.customer.token)
@@ -91,10 +96,7 @@ impl Story {
         ));
         self.wire.press_pay(&checkout, total).await?;
         let begun = Instant::now();
-        while self.wire.balance(customer, CURRENCY).await? == 0 {
-            ensure!(begun.elapsed() < PATIENCE, "the deposit is paid, but the wallet was not credited in {PATIENCE:?}");
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+        self.until_balance(customer, TOP_UP, "the deposit").await?;
         self.say(format_args!(
             "She presses Pay on the provider's page; its signed webhook credits her after {:.1} s.",
             begun.elapsed().as_secs_f32()

@@ -61,7 +61,16 @@ pub fn vars(function: &Function) -> Vec<&'static str> {
         names.extend(["ANON_KEY", "POSTGREST_URL"]);
     }
     if function.has(Binding::Moneroo) {
-        names.extend(["MONEROO_URL", "PAYMENT_ENVIRONMENT", "PAYMENT_RETURN_URL", "RETURN_ORIGINS"]);
+        names.extend([
+            "MONEROO_URL",
+            "PAYMENT_CALLBACK_URL",
+            "PAYMENT_ENVIRONMENT",
+            "PAYMENT_RETURN_URL",
+            "RETURN_ORIGINS",
+        ]);
+    }
+    if function.has(Binding::Rails) {
+        names.extend(RAIL_VARS);
     }
     names.sort_unstable();
     names
@@ -86,10 +95,62 @@ pub fn secrets(function: &Function) -> Vec<&'static str> {
     names
 }
 
-/// The secrets that exist for a while only, such as the old key during a rotation.
+/// The secrets that may be missing: the old key during a rotation, the keys of a provider that is not used.
 pub fn optional_secrets(function: &Function) -> Vec<&'static str> {
-    if function.has(Binding::Internal) { vec!["INTERNAL_API_KEY_PREVIOUS"] } else { Vec::new() }
+    let mut names = Vec::new();
+    if function.has(Binding::Rails) {
+        names.extend(RAIL_SECRETS);
+    }
+    if function.has(Binding::Internal) {
+        names.push("INTERNAL_API_KEY_PREVIOUS");
+    }
+    names
 }
+
+/// Where the providers are, and which of their countries is ours. Together with the secrets: shared::payments::RAILS.
+pub const RAIL_VARS: [&str; 15] = [
+    "AIRTEL_COUNTRY",
+    "AIRTEL_URL",
+    "CARD_PAGE_URL",
+    "CINETPAY_URL",
+    "FLUTTERWAVE_URL",
+    "FLUTTERWAVE_V4_LOGIN_URL",
+    "FLUTTERWAVE_V4_URL",
+    "MTN_TARGET_ENVIRONMENT",
+    "MTN_URL",
+    "ORANGE_COUNTRY",
+    "ORANGE_URL",
+    "PAYDUNYA_URL",
+    "PAYSTACK_URL",
+    "STRIPE_URL",
+    "WAVE_URL",
+];
+
+pub const RAIL_SECRETS: [&str; 23] = [
+    "AIRTEL_CLIENT_ID",
+    "AIRTEL_CLIENT_SECRET",
+    "CINETPAY_API_KEY",
+    "CINETPAY_SITE_ID",
+    "CINETPAY_WEBHOOK_SECRET",
+    "FLUTTERWAVE_SECRET_KEY",
+    "FLUTTERWAVE_V4_CLIENT_ID",
+    "FLUTTERWAVE_V4_CLIENT_SECRET",
+    "FLUTTERWAVE_V4_WEBHOOK_SECRET",
+    "FLUTTERWAVE_WEBHOOK_SECRET",
+    "MTN_API_KEY",
+    "MTN_API_USER",
+    "MTN_SUBSCRIPTION_KEY",
+    "ORANGE_AUTHORIZATION",
+    "ORANGE_MERCHANT_KEY",
+    "PAYDUNYA_MASTER_KEY",
+    "PAYDUNYA_PRIVATE_KEY",
+    "PAYDUNYA_TOKEN",
+    "PAYSTACK_SECRET_KEY",
+    "STRIPE_SECRET_KEY",
+    "STRIPE_WEBHOOK_SECRET",
+    "WAVE_SECRET_KEY",
+    "WAVE_WEBHOOK_SECRET",
+];
 
 /// What the gateway is bound to: a binding's name and the function behind it, for every name and every alias.
 pub fn services(functions: &[Function]) -> Vec<(String, &Function)> {

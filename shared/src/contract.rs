@@ -26,6 +26,7 @@ pub enum Limit {
     Payment,
     Webhook,
     Heartbeat,
+    Advice,
     None,
 }
 
@@ -40,7 +41,7 @@ pub struct User {
 impl User {
     #[must_use]
     pub fn for_tests(id: Uuid) -> Self {
-        Self { id, token: "token".into() }
+        Self { id, token: id.to_string().into() }
     }
 }
 
@@ -66,6 +67,7 @@ pub struct Clock;
 pub struct Spec {
     pub name: &'static str,
     pub get_too: bool,
+    pub put_too: bool,
     pub knows_staff: bool,
     pub auth: Auth,
     pub limit: Limit,
@@ -89,6 +91,7 @@ impl Contract<Anyone> {
         let spec = Spec {
             name,
             get_too: false,
+            put_too: false,
             knows_staff: false,
             auth: Auth::Public,
             limit: Limit::Default,
@@ -127,9 +130,9 @@ impl Contract<Anyone> {
     }
 
     const fn called_by<W>(self, auth: Auth) -> Contract<W> {
-        let Spec { name, get_too, knows_staff, limit, max_body, refusals, rpc_codes, .. } = self.spec;
+        let Spec { name, get_too, put_too, knows_staff, limit, max_body, refusals, rpc_codes, .. } = self.spec;
         Contract {
-            spec: Spec { name, get_too, knows_staff, auth, limit, max_body, refusals, rpc_codes },
+            spec: Spec { name, get_too, put_too, knows_staff, auth, limit, max_body, refusals, rpc_codes },
             who: PhantomData,
         }
     }
@@ -140,6 +143,13 @@ impl<W> Contract<W> {
     #[must_use]
     pub const fn or_get(mut self) -> Self {
         self.spec.get_too = true;
+        self
+    }
+
+    /// PUT is answered as POST is.
+    #[must_use]
+    pub const fn or_put(mut self) -> Self {
+        self.spec.put_too = true;
         self
     }
 

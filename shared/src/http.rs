@@ -23,6 +23,8 @@ pub struct Incoming {
 pub enum Lost {
     Unreachable,
     TimedOut,
+    /// There was no session to send it with: the provider never saw it.
+    NotSent,
 }
 
 pub trait Http {

@@ -106,6 +106,7 @@ async fn cast(world: &'static World) -> Value {
         "url": world.api, "anonKey": world.vars["ANON_KEY"], "jwtSecret": world.vars["JWT_SECRET"],
         "issuer": world.vars["JWT_ISSUER"], "internalKey": world.vars["INTERNAL_API_KEY"],
         "webhookSecret": world.vars["MONEROO_WEBHOOK_SECRET"], "sandboxUrl": world.sandbox,
+        "stripeSecret": world.vars["STRIPE_WEBHOOK_SECRET"], "admin": { "id": world.admin().await.id },
         "passers": passers.map(|id| json!({ "id": id })), "scenes": scenes,
     })
 }

@@ -1,31 +1,30 @@
-//! Many at once: what happens when everybody is in a hurry. A failure of the random run is a seed: `SEED=n` replays it.
+//! Many at once: what happens when everybody is in a hurry.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicI64, Ordering};
 
-use futures_util::stream::{self, StreamExt as _};
-use rand::rngs::StdRng;
-use rand::{Rng as _, SeedableRng as _};
 use serde_json::json;
 
 use crate::call::Reply;
-use crate::people::Person;
+use crate::outgoing::id_of;
+use crate::sandbox::payment_id;
 use crate::world::World;
 
 crate::tests![
     fifty_parallel_spends_of_one_balance_take_what_it_allows,
     opposite_transfers_never_show_a_deadlock,
-    ten_thousand_random_transfers_conserve_every_franc,
-    ten_parallel_withdrawals_of_everything_pay_one,
     thirty_two_repeats_of_one_key_at_once_move_once,
     a_ride_completed_and_cancelled_at_once_ends_one_way,
     a_ride_paid_by_several_taps_at_once_is_paid_once,
     one_rider_asking_twice_at_once_has_one_ride,
     two_tabs_at_once_open_one_checkout,
+    twenty_parallel_partial_refunds_never_exceed_the_capture,
+    parallel_refunds_and_an_objection_never_exceed_the_capture_together,
+    twenty_parallel_withdrawals_never_exceed_the_balance,
+    a_daily_limit_holds_under_twenty_parallel_ways_out,
 ];
 
 /// Runs the calls at once and counts the answers by code; a success counts as its status.
-async fn tally(calls: impl Iterator<Item = impl Future<Output = Reply>>) -> BTreeMap<String, usize> {
+pub async fn tally(calls: impl Iterator<Item = impl Future<Output = Reply>>) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for reply in futures_util::future::join_all(calls).await {
         let what = if reply.status < 300 { reply.status.to_string() } else { reply.code().to_owned() };
@@ -35,7 +34,7 @@ async fn tally(calls: impl Iterator<Item = impl Future<Output = Reply>>) -> BTre
     counts
 }
 
-fn counted(pairs: &[(&str, usize)]) -> BTreeMap<String, usize> {
+pub fn counted(pairs: &[(&str, usize)]) -> BTreeMap<String, usize> {
     pairs.iter().filter(|pair| pair.1 > 0).map(|(what, count)| ((*what).to_owned(), *count)).collect()
 }
 
@@ -55,76 +54,6 @@ async fn opposite_transfers_never_show_a_deadlock(w: &'static World) {
     assert_eq!(tally(calls).await, counted(&[("200", 90)]), "a deadlock or a refusal reached a caller");
     let total = fatou.balance("XOF").await + binta.balance("XOF").await + awa.balance("XOF").await;
     assert_eq!(total, 3_000_000 - 90 * 10, "only fees have left");
-}
-
-fn seed() -> u64 {
-    match std::env::var("SEED") {
-        Ok(text) => text.parse().expect("SEED is a number"),
-        Err(_) => rand::random(),
-    }
-}
-
-struct Wallet {
-    owner: Person,
-    /// What the answers say it must hold.
-    expected: AtomicI64,
-}
-
-/// Every fifth through the function; the others straight at the REST gateway, as the same people, where ten thousand of
-/// them take seconds. The ledger behind both is the same.
-async fn transfer(w: &World, n: usize, from: &Wallet, to: &Wallet, amount: i64) -> Reply {
-    let ask = json!({ "operation": "transfer", "amount": amount, "currency": "XOF", "recipient_id": to.owner.id,
-                      "confirm_duplicate": true });
-    if n.is_multiple_of(5) {
-        return from.owner.call("wallet-operations", ask).await;
-    }
-    let call = w.http.post(format!("{}/rpc/wallet_operations", w.rest)).bearer_auth(&from.owner.token);
-    Reply::to(call.json(&json!({ "ask": ask }))).await
-}
-
-async fn ten_thousand_random_transfers_conserve_every_franc(w: &'static World) {
-    let seed = seed();
-    let mut random = StdRng::seed_from_u64(seed);
-    let mut wallets = Vec::new();
-    for _ in 0..20 {
-        wallets.push(Wallet { owner: w.rich(20_000, "XOF").await, expected: AtomicI64::new(20_000) });
-    }
-    let plan: Vec<(usize, usize, i64)> = (0..10_000)
-        .map(|_| {
-            let from = random.random_range(0..20);
-            let to = (from + random.random_range(1..20)) % 20;
-            (from, to, random.random_range(100..6_000))
-        })
-        .collect();
-    let (wallets, moved) = (&wallets, &AtomicI64::new(0));
-    let step = async |(n, (from, to, amount)): (usize, (usize, usize, i64))| {
-        let reply = transfer(w, n, &wallets[from], &wallets[to], amount).await;
-        if reply.status == 200 {
-            let total = reply.body["total"].as_i64().expect("a total");
-            wallets[from].expected.fetch_sub(total, Ordering::Relaxed);
-            wallets[to].expected.fetch_add(amount, Ordering::Relaxed);
-            moved.fetch_add(1, Ordering::Relaxed);
-        } else {
-            assert!(reply.status == 409 && reply.code() == "INSUFFICIENT_FUNDS", "SEED={seed}: {reply}");
-        }
-    };
-    stream::iter(plan.into_iter().enumerate()).for_each_concurrent(16, step).await;
-    for wallet in wallets {
-        let (balance, expected) = (wallet.owner.balance("XOF").await, wallet.expected.load(Ordering::Relaxed));
-        assert_eq!(balance, expected, "SEED={seed}: a balance is not what the answers add up to");
-        assert!(balance >= 0, "SEED={seed}");
-    }
-    assert!(moved.load(Ordering::Relaxed) > 1_000, "SEED={seed}: hardly anything moved");
-}
-
-async fn ten_parallel_withdrawals_of_everything_pay_one(w: &'static World) {
-    let fatou = w.rich(101_500, "XOF").await;
-    let ask = json!({ "operation": "withdraw", "amount": 100_000, "currency": "XOF", "method": "orange_money",
-                      "phone": "+221770000001", "confirm_duplicate": true });
-    let seen = tally((0..10).map(|_| fatou.call("wallet-operations", ask.clone()))).await;
-    assert_eq!(seen, counted(&[("202", 1), ("INSUFFICIENT_FUNDS", 9)]));
-    let payouts: i64 = w.one("select count(*) from payments.payouts where user_id = $1", &[&fatou.id]).await;
-    assert_eq!((payouts, fatou.balance("XOF").await), (1, 0));
 }
 
 async fn thirty_two_repeats_of_one_key_at_once_move_once(w: &'static World) {
@@ -196,4 +125,71 @@ async fn two_tabs_at_once_open_one_checkout(w: &'static World) {
         assert!(reply.status < 300 || reply.is_refusal(409, "IDEMPOTENCY_IN_PROGRESS"), "{reply}");
     }
     assert_eq!(w.payments_of(&scene.rider).await.len(), 1, "two charges for one ride");
+}
+
+async fn twenty_parallel_partial_refunds_never_exceed_the_capture(w: &'static World) {
+    let (fatou, one, two) = (w.person().await, w.admin().await, w.admin().await);
+    let plan = json!({ "plan_id": "premium_subscription", "currency": "XAF" });
+    let asked = fatou.call("create-payment", plan).await.ok(201).clone();
+    w.pays(&asked).await;
+    let plan = w.becomes(payment_id(&asked), "success").await;
+    let calls = (0..20).map(|n| w.refunds([&one, &two][n % 2], &plan, Some(1_000), "wallet"));
+    assert_eq!(tally(calls).await, counted(&[("201", 15), ("REFUND_EXCEEDS_CAPTURED", 5)]));
+    assert_eq!((w.refunded(&plan).await, fatou.balance("XAF").await, fatou.moves().await), (15_000, 15_000, 15));
+    // The same towards the card: what is on its way counts like what has arrived, and the fee stays.
+    let card = w.paid_by_card(&fatou, 10_000).await;
+    let calls = (0..20).map(|n| w.refunds([&one, &two][n % 2], &card, Some(900), "original"));
+    assert_eq!(tally(calls).await, counted(&[("201", 11), ("REFUND_EXCEEDS_CAPTURED", 9)]));
+    assert_eq!((w.refunded(&card).await, fatou.balance("XOF").await, fatou.moves().await), (9_900, 100, 15 + 12));
+}
+
+async fn parallel_refunds_and_an_objection_never_exceed_the_capture_together(w: &'static World) {
+    for round in 0..4 {
+        let (fatou, admin) = (w.person().await, w.admin().await);
+        let card = w.paid_by_card(&fatou, 10_000).await;
+        let theirs = card["provider_payment_id"].as_str().expect("the provider's id");
+        let refunds = tally((0..10).map(|_| w.refunds(&admin, &card, Some(1_900), "original")));
+        let (seen, ()) = tokio::join!(refunds, w.disputed(theirs, "lost"));
+        let dispute = w.dispute_becomes(&card, "lost").await;
+        let (made, refused) = (seen.get("201").copied(), seen.get("REFUND_EXCEEDS_CAPTURED").copied());
+        let made = made.unwrap_or_default();
+        assert_eq!(made + refused.unwrap_or_default(), 10, "round {round}: {seen:?}");
+        let covered = dispute["amount"].as_i64().unwrap_or_default() - dispute["excess"].as_i64().unwrap_or_default();
+        let refunded = w.refunded(&card).await;
+        assert!(refunded + covered <= 10_050, "round {round}: {refunded} and {covered} of 10 050");
+        let taken = i64::try_from(made).expect("few") * 1_900;
+        assert_eq!(w.booked("dispute", id_of(&dispute)).await["chargeback/provider_clearing"], 10_050, "round {round}");
+        assert!(taken + covered >= 10_050, "round {round}: the wallet had more, and it was not taken");
+    }
+}
+
+async fn twenty_parallel_withdrawals_never_exceed_the_balance(w: &'static World) {
+    // Seven times the amount and its fee, and a rest that is one franc short of another.
+    let fatou = w.rich(7 * 10_150 + 10_149, "XOF").await;
+    let ask = json!({ "operation": "withdraw", "amount": 10_000, "currency": "XOF", "method": "orange_ci",
+                      "phone": crate::outgoing::WAITING_PHONE, "confirm_duplicate": true });
+    let seen = tally((0..20).map(|_| fatou.call("wallet-operations", ask.clone()))).await;
+    assert_eq!(seen, counted(&[("202", 7), ("INSUFFICIENT_FUNDS", 13)]));
+    let sql = "select sum(amount + fee)::bigint from payments.payouts where user_id = $1";
+    assert_eq!((w.one::<i64>(sql, &[&fatou.id]).await, fatou.balance("XOF").await), (71_050, 10_149));
+    let sql = "select count(distinct transaction_id) from payments.payouts where user_id = $1";
+    assert_eq!((w.one::<i64>(sql, &[&fatou.id]).await, fatou.moves().await), (7, 8));
+}
+
+async fn a_daily_limit_holds_under_twenty_parallel_ways_out(w: &'static World) {
+    let (fatou, binta) = (w.rich(5_000_000, "GNF").await, w.person().await);
+    let ask = json!({ "operation": "withdraw", "amount": 100_000, "method": "orange_money", "phone": "224620000001",
+                      "confirm_duplicate": true });
+    let calls = (0..20).map(async |n| match n % 2 {
+        0 => fatou.send(&binta, 100_000, "GNF").await,
+        _ => fatou.call("wallet-operations", ask.clone()).await,
+    });
+    let seen = tally(calls).await;
+    let (sent, drawn) = (seen.get("200").copied().unwrap_or_default(), seen.get("202").copied().unwrap_or_default());
+    assert_eq!((sent + drawn, seen["LIMIT_EXCEEDED"]), (10, 10), "a million a day, whichever way: {seen:?}");
+    let (sent, drawn) = (i64::try_from(sent).expect("few"), i64::try_from(drawn).expect("few"));
+    assert_eq!((fatou.gnf().await, binta.gnf().await), (5_000_000 - sent * 101_000 - drawn * 101_500, sent * 100_000));
+    let sql = "select coalesce(sum(amount), 0)::bigint from payments.payouts where user_id = $1";
+    assert_eq!(w.one::<i64>(sql, &[&fatou.id]).await, drawn * 100_000);
+    fatou.send(&binta, 100, "GNF").await.refused(403, "LIMIT_EXCEEDED");
 }

@@ -25,7 +25,7 @@ crate::tests![
     f81_a_key_of_one_person_says_nothing_to_another,
 ];
 
-async fn drivers(w: &'static World, count: usize, at: (f64, f64)) -> Vec<Driver> {
+pub async fn drivers(w: &'static World, count: usize, at: (f64, f64)) -> Vec<Driver> {
     join_all((0..count).map(|_| w.driver_at(at))).await
 }
 

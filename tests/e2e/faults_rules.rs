@@ -16,7 +16,7 @@ crate::tests![
 const WALLET: &str = "wallet-operations";
 
 /// A currency of this test's own, with rules like those of GNF.
-async fn open_currency(w: &World, code: &str) {
+pub async fn open_currency(w: &World, code: &str) {
     let sql = "insert into ledger.wallet_limits select $1, min_operation, max_operation, default_daily, default_monthly
                from ledger.wallet_limits where currency = 'GNF' on conflict do nothing";
     w.exec(sql, &[&code]).await;
@@ -117,22 +117,22 @@ async fn f46_daily_and_monthly_limits_hold(w: &'static World) {
 }
 
 async fn f47_without_risk_rules_nothing_moves(w: &'static World) {
-    open_currency(w, "UGX").await;
-    let (fatou, binta) = (w.rich(50_000, "UGX").await, w.person().await);
+    open_currency(w, "KES").await;
+    let (fatou, binta) = (w.rich(50_000, "KES").await, w.person().await);
     for key in ["high_amount", "suspicious_total", "block_score", "mfa_score"] {
-        let sql = "delete from ledger.risk_rules where currency = 'UGX' and key = $1 returning value";
+        let sql = "delete from ledger.risk_rules where currency = 'KES' and key = $1 returning value";
         let value: i64 = w.one(sql, &[&key]).await;
-        fatou.send(&binta, 1_000, "UGX").await.refused(503, "DEPENDENCY_UNAVAILABLE");
-        w.exec("insert into ledger.risk_rules values ($1, 'UGX', $2)", &[&key, &value]).await;
-        assert_eq!((fatou.balance("UGX").await, binta.moves().await), (50_000, 0), "{key}");
+        fatou.send(&binta, 1_000, "KES").await.refused(503, "DEPENDENCY_UNAVAILABLE");
+        w.exec("insert into ledger.risk_rules values ($1, 'KES', $2)", &[&key, &value]).await;
+        assert_eq!((fatou.balance("KES").await, binta.moves().await), (50_000, 0), "{key}");
     }
     // Scored high: a second factor. Scored higher: nothing helps.
-    w.exec("update ledger.risk_rules set value = 10 where currency = 'UGX' and key = 'mfa_score'", &[]).await;
-    fatou.send(&binta, 1_000, "UGX").await.refused(403, "MFA_REQUIRED");
-    fatou.with_second_factor().send(&binta, 1_000, "UGX").await.ok(200);
-    w.exec("update ledger.risk_rules set value = 0 where currency = 'UGX' and key = 'block_score'", &[]).await;
-    fatou.with_second_factor().send(&binta, 2_000, "UGX").await.refused(403, "FRAUD_BLOCKED");
-    assert_eq!((fatou.balance("UGX").await, binta.balance("UGX").await), (48_990, 1_000));
+    w.exec("update ledger.risk_rules set value = 10 where currency = 'KES' and key = 'mfa_score'", &[]).await;
+    fatou.send(&binta, 1_000, "KES").await.refused(403, "MFA_REQUIRED");
+    fatou.with_second_factor().send(&binta, 1_000, "KES").await.ok(200);
+    w.exec("update ledger.risk_rules set value = 0 where currency = 'KES' and key = 'block_score'", &[]).await;
+    fatou.with_second_factor().send(&binta, 2_000, "KES").await.refused(403, "FRAUD_BLOCKED");
+    assert_eq!((fatou.balance("KES").await, binta.balance("KES").await), (48_990, 1_000));
     let logged: i64 = w.one("select count(*) from ledger.fraud_detection_logs where user_id = $1", &[&fatou.id]).await;
     assert_eq!(logged, 3, "each score is kept, the refused ones too");
 }

@@ -18,11 +18,18 @@ mod faults_races;
 mod faults_rules;
 mod faults_schema;
 mod gateway;
+mod outgoing;
 mod payments;
 mod people;
 mod ride_payment;
 mod rides;
 mod sandbox;
+mod scenarios_holds;
+mod scenarios_load;
+mod scenarios_refunds;
+mod scenarios_rides;
+mod scenarios_wallet;
+mod simulation;
 mod sweeper;
 mod tokens;
 mod wallet;
@@ -88,8 +95,14 @@ fn main() {
         faults_exposure::tests(),
         faults_schema::tests(),
         concurrency::tests(),
+        scenarios_holds::tests(),
+        scenarios_load::tests(),
+        scenarios_refunds::tests(),
+        scenarios_rides::tests(),
+        scenarios_wallet::tests(),
         clients::tests(),
         crash::tests(),
+        simulation::tests(),
     ];
     RUNTIME.spawn(async {
         if tokio::signal::ctrl_c().await.is_ok() {

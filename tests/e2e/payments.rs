@@ -17,7 +17,6 @@ crate::tests![
     a_card_number_is_refused_and_not_logged,
     verify_asks_at_most_every_five_seconds,
     verify_answers_with_the_stored_status_when_the_provider_is_down,
-    the_return_page_credits_nothing,
     methods_are_listed_for_the_currency_and_remembered,
     a_provider_that_refuses_leaves_a_failed_row,
 ];
@@ -227,21 +226,6 @@ async fn verify_answers_with_the_stored_status_when_the_provider_is_down(w: &'st
     assert_eq!(fatou.gnf().await, 0);
     w.sweeps(id).await;
     assert_eq!(fatou.gnf().await, 50_000);
-}
-
-async fn the_return_page_credits_nothing(w: &'static World) {
-    let fatou = w.person().await;
-    let asked = fatou.deposit(50_000).await;
-    let id = payment_id(&asked);
-    for path in [
-        format!("/functions/v1/moneroo-verify-payment?payment_id={id}&paymentStatus=success&status=success"),
-        format!("/functions/v1/moneroo-webhook?paymentId={id}&paymentStatus=success"),
-    ] {
-        w.request(reqwest::Method::GET, &path).bearer(&fatou.token).send().await;
-    }
-    let claim = json!({ "operation": "deposit", "payment_id": id, "status": "success", "paymentStatus": "success" });
-    assert_eq!(fatou.call("wallet-operations", claim).await.ok(202)["status"], "pending");
-    assert_eq!((fatou.gnf().await, fatou.moves().await), (0, 0));
 }
 
 async fn methods_are_listed_for_the_currency_and_remembered(w: &'static World) {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::people::{Scene, away, point};
+use crate::people::Scene;
 use crate::world::World;
 
 crate::tests![
@@ -13,9 +13,7 @@ crate::tests![
     a_ride_cancelled_after_pickup_is_due_whole,
     cash_becomes_a_due_that_the_next_share_settles,
     cash_that_was_not_confirmed_gives_way_to_the_wallet,
-    a_driver_who_owes_too_much_is_offered_no_ride,
     methods_without_an_adapter_are_refused_and_simulate_nothing,
-    a_ride_that_cannot_be_afforded_stays_unpaid,
     an_admin_may_pay_and_a_driver_may_not,
     surge_and_shares_follow_the_table_of_the_contract,
 ];
@@ -146,24 +144,6 @@ async fn cash_that_was_not_confirmed_gives_way_to_the_wallet(w: &'static World) 
     assert_eq!((scene.rider.gnf().await, scene.driver.gnf().await), (500_000 - price, share));
 }
 
-async fn a_driver_who_owes_too_much_is_offered_no_ride(w: &'static World) {
-    let scene = w.scene().await;
-    let ride = scene.completed().await;
-    let due = "insert into taxi.driver_dues (driver_id, ride_id, currency, amount) select $1, id, 'GNF', $3
-               from taxi.trips where id::text = $2";
-    w.exec(due, &[&scene.driver.row, &ride, &50_000_i64]).await;
-    let ask = json!({ "pickup": point(scene.at), "dropoff": point(away(scene.at)) });
-    let offered = async || {
-        scene.driver.online(scene.at).await;
-        let reply = scene.rider.call("taxi-request-ride", ask.clone()).await;
-        cancel(&scene, reply.ok(201)["rideId"].as_str().expect("an id")).await;
-        reply.body["notifiedDrivers"].clone()
-    };
-    assert_eq!(offered().await, 1, "at the limit he still works");
-    w.exec("update taxi.driver_dues set amount = 50001 where driver_id = $1", &[&scene.driver.row]).await;
-    assert_eq!(offered().await, 0);
-}
-
 async fn methods_without_an_adapter_are_refused_and_simulate_nothing(w: &'static World) {
     let scene = w.scene().await;
     let ride = scene.completed().await;
@@ -172,23 +152,6 @@ async fn methods_without_an_adapter_are_refused_and_simulate_nothing(w: &'static
     }
     let made: i64 = w.one("select count(*) from taxi.transactions where ride_id::text = $1", &[&ride]).await;
     assert_eq!((made, scene.rider.gnf().await, scene.driver.gnf().await), (0, 500_000, 0));
-}
-
-async fn a_ride_that_cannot_be_afforded_stays_unpaid(w: &'static World) {
-    let scene = w.scene().await;
-    let ride = scene.completed().await;
-    let (price, share, _) = shares(w, &ride).await;
-    let wallet = scene.rider.wallet("GNF").await;
-    let drain = "select ledger.post('adjustment', 'GNF', array[row($1::uuid, $2::bigint - 500000)::ledger.leg,
-        row(ledger.platform_account('suspense', 'GNF'), 500000 - $2)::ledger.leg], 'test_funds', gen_random_uuid()::text,
-        500000 - $2)";
-    let _: uuid::Uuid = w.one(drain, &[&wallet, &(price - 1)]).await;
-    scene.pay(&ride, "wallet").await.refused(409, "INSUFFICIENT_FUNDS");
-    assert_eq!((scene.rider.gnf().await, scene.driver.gnf().await), (price - 1, 0));
-    assert_eq!(postings(w, &ride).await, json!({}));
-    scene.rider.fund(1, "GNF").await;
-    scene.pay(&ride, "wallet").await.ok(200);
-    assert_eq!((scene.rider.gnf().await, scene.driver.gnf().await), (0, share));
 }
 
 async fn an_admin_may_pay_and_a_driver_may_not(w: &'static World) {

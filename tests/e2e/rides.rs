@@ -10,10 +10,8 @@ crate::tests![
     a_quote_is_for_its_user_its_route_and_five_minutes,
     offers_go_to_drivers_who_can_take_the_ride,
     an_accepted_ride_has_one_driver_on_trip_and_closed_offers,
-    only_drivers_who_can_come_may_accept,
     a_refusal_widens_the_search_once_per_driver,
     every_step_has_its_time_and_the_driver_is_free_afterwards,
-    no_step_is_skipped_repeated_backwards_or_taken_by_another,
     a_cancelled_ride_frees_its_driver_and_stays_cancelled,
     the_tick_expires_what_nobody_wants_and_leaves_the_rest,
     a_position_that_no_vehicle_reaches_is_stored_and_not_matched,
@@ -88,29 +86,6 @@ async fn an_accepted_ride_has_one_driver_on_trip_and_closed_offers(w: &'static W
     assert_eq!(w.one::<i64>(sql, &[&ride]).await, 0, "an offer is still open");
 }
 
-async fn only_drivers_who_can_come_may_accept(w: &'static World) {
-    let scene = w.scene().await;
-    let ride = scene.requested().await;
-    let rival = &scene.rival;
-    rival.accept(&ride).await.refused(409, "DRIVER_NOT_AVAILABLE");
-    rival.online((scene.at.0 + 0.15, scene.at.1)).await;
-    rival.accept(&ride).await.refused(409, "DRIVER_TOO_FAR");
-    for (spoil, repair) in [
-        ("status = 'suspended'", "status = 'available'"),
-        ("kyc_verified = false", "kyc_verified = true"),
-        ("can_work = false", "can_work = true"),
-    ] {
-        w.exec(&format!("update taxi.drivers set {spoil} where id = $1"), &[&scene.driver.row]).await;
-        scene.driver.accept(&ride).await.refused(409, "DRIVER_NOT_AVAILABLE");
-        w.exec(&format!("update taxi.drivers set {repair} where id = $1"), &[&scene.driver.row]).await;
-    }
-    let silent = "update taxi.driver_positions set seen_at = now() - interval '121 seconds' where driver_id = $1";
-    w.exec(silent, &[&scene.driver.row]).await;
-    scene.driver.accept(&ride).await.refused(409, "DRIVER_NOT_AVAILABLE");
-    scene.driver.online(scene.at).await;
-    scene.driver.accept(&ride).await.ok(200);
-}
-
 async fn a_refusal_widens_the_search_once_per_driver(w: &'static World) {
     let scene = w.scene().await;
     let ride = scene.requested().await;
@@ -146,31 +121,6 @@ async fn every_step_has_its_time_and_the_driver_is_free_afterwards(w: &'static W
     let steps: Vec<String> = w.one(sql, &[&ride]).await;
     let expected = ["accepted>arriving", "arriving>picked_up", "picked_up>in_progress", "in_progress>completed"];
     assert_eq!(steps, expected);
-}
-
-async fn no_step_is_skipped_repeated_backwards_or_taken_by_another(w: &'static World) {
-    let scene = w.scene().await;
-    let ride = scene.accepted().await;
-    for skipped in ["in_progress", "completed"] {
-        let reply = scene.driver.step(&ride, skipped).await;
-        assert_eq!(reply.refused(409, "INVALID_TRANSITION")["details"]["from"], "accepted");
-    }
-    let rider = json!({ "rideId": ride, "status": "picked_up" });
-    scene.rider.call("taxi-update-ride-status", rider.clone()).await.refused(403, "FORBIDDEN");
-    scene.rival.call("taxi-update-ride-status", rider).await.refused(404, "NOT_FOUND");
-    scene.driver.step(&ride, "flying").await.refused(400, "VALIDATION_ERROR");
-    scene.driven(&ride, "in_progress").await;
-    let logged = "select count(*) from taxi.audit_logs where ride_id::text = $1";
-    let before: i64 = w.one(logged, &[&ride]).await;
-    scene.driver.step(&ride, "in_progress").await.ok(200);
-    assert_eq!(w.one::<i64>(logged, &[&ride]).await, before, "the same step again changed something");
-    for back in ["accepted", "arriving", "picked_up", "requested"] {
-        scene.driver.step(&ride, back).await.refused(409, "INVALID_TRANSITION");
-    }
-    let late = json!({ "rideId": ride, "status": "cancelled", "reason": "too late" });
-    scene.driver.call("taxi-update-ride-status", late).await.refused(403, "FORBIDDEN");
-    let status: String = w.one("select status from taxi.trips where id::text = $1", &[&ride]).await;
-    assert_eq!(status, "in_progress");
 }
 
 async fn a_cancelled_ride_frees_its_driver_and_stays_cancelled(w: &'static World) {

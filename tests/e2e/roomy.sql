@@ -5,7 +5,7 @@ update ledger.wallet_limits
  where currency = 'XOF';
 update ledger.risk_rules set value = 1000000000000000 where currency = 'XOF' and key not like '%_score';
 -- The sweep is asked far more often here than every five minutes.
-update core.settings set value = 1000000 where key = 'provider_calls_per_minute';
+update payments.providers set calls_per_minute = 1000000;
 
 -- A write that fits a condition of this table fails, as if the connection had been cut there.
 create table public.sabotage (id uuid primary key, target text not null, condition text not null);

@@ -90,6 +90,14 @@ impl World {
         self.one(sql, &[&id, &event]).await
     }
 
+    /// Waits until an event of the inbox is done with; what it came to.
+    pub async fn decided(&self, id: &str, event: &str) -> String {
+        let sql = "select (select outcome from payments.payment_events
+                   where provider_payment_id = $1 and event = $2 and processed_at is not null)";
+        let outcome = async || self.one::<Option<String>>(sql, &[&id, &event]).await;
+        self.eventually(&format!("{event} of {id} is looked at"), outcome).await
+    }
+
     /// An alert that operators see, by its type and its target.
     pub async fn alerted(&self, kind: &str, target: &str) -> bool {
         let sql = "select exists (select from core.outbox where channel = 'alert' and payload ->> 'type' = $1

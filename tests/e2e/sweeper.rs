@@ -6,32 +6,17 @@ use crate::sandbox::{event, payment_id};
 use crate::world::World;
 
 crate::tests![
-    a_payment_without_any_webhook_is_settled_by_the_sweep,
-    a_time_out_at_the_provider_is_unknown_and_adopted_by_its_tag,
     a_lost_first_attempt_that_is_paid_too_is_surplus,
     a_payment_whose_tag_was_changed_is_not_adopted,
     an_event_whose_verification_failed_is_tried_again,
-    a_poisoned_event_ends_in_the_dead_letters_and_blocks_nobody,
     checks_have_their_times_and_end_in_expired,
     money_for_an_expired_payment_is_kept,
     two_sweeps_at_once_settle_once,
     the_sweep_creates_nothing_and_fails_nothing_by_itself,
-    the_providers_minute_is_not_exceeded,
 ];
 
-async fn a_payment_without_any_webhook_is_settled_by_the_sweep(w: &'static World) {
-    let fatou = w.person().await;
-    let asked = fatou.deposit(100_000).await;
-    let id = payment_id(&asked);
-    w.fault(json!({ "on": "webhook", "fault": "drop", "payment_id": id })).await;
-    w.pays(&asked).await;
-    assert_eq!((w.events(id, "payment.success").await, fatou.gnf().await), (0, 0));
-    w.sweeps(id).await;
-    assert_eq!((w.row(id).await["status"].as_str(), fatou.gnf().await), (Some("success"), 100_000));
-}
-
 /// The provider makes the payment and never says so; what our client sees, and the provider's payment.
-async fn lost_answer(w: &'static World, fatou: &crate::people::Person, key: &str) -> (crate::call::Reply, Value) {
+pub async fn lost_answer(w: &'static World, fatou: &crate::people::Person, key: &str) -> (crate::call::Reply, Value) {
     w.fault(json!({ "on": "initialize", "fault": "hang", "ms": 30_000, "email": fatou.email, "times": 1 })).await;
     // Nor does it announce the payment: that event alone would be enough to adopt it.
     w.fault(json!({ "on": "webhook", "fault": "drop", "event": "payment.initiated", "email": fatou.email })).await;
@@ -41,19 +26,9 @@ async fn lost_answer(w: &'static World, fatou: &crate::people::Person, key: &str
     (reply, made)
 }
 
-async fn status_of_first(w: &World, fatou: &crate::people::Person) -> String {
+pub async fn status_of_first(w: &World, fatou: &crate::people::Person) -> String {
     let sql = "select status from payments.payments where user_id = $1 order by created_at limit 1";
     w.one(sql, &[&fatou.id]).await
-}
-
-async fn a_time_out_at_the_provider_is_unknown_and_adopted_by_its_tag(w: &'static World) {
-    let fatou = w.person().await;
-    let (reply, made) = lost_answer(w, &fatou, "deposit-lost-answer").await;
-    reply.refused(504, "PROVIDER_TIMEOUT");
-    assert_eq!(status_of_first(w, &fatou).await, "unknown", "it may exist: neither failed nor forgotten");
-    w.pays(&made).await;
-    let row = w.becomes(payment_id(&made), "success").await;
-    assert_eq!((&row["settlement"], fatou.gnf().await, fatou.moves().await), (&json!("settled"), 100_000, 1));
 }
 
 async fn a_lost_first_attempt_that_is_paid_too_is_surplus(w: &'static World) {
@@ -107,21 +82,6 @@ async fn an_event_whose_verification_failed_is_tried_again(w: &'static World) {
     w.sweeps(id).await;
     w.becomes(id, "success").await;
     assert_eq!(fatou.gnf().await, 100_000);
-}
-
-async fn a_poisoned_event_ends_in_the_dead_letters_and_blocks_nobody(w: &'static World) {
-    let fatou = w.person().await;
-    let poison = format!("poison{}", xtask::keys::random_uuid().simple());
-    assert_eq!(w.delivers(json!({ "body": event("payment.success", &poison, 1, "GNF") })).await, [200]);
-    w.exec("update payments.payment_events set attempts = 9 where provider_payment_id = $1", &[&poison]).await;
-    let asked = fatou.deposit(100_000).await;
-    w.pays_quietly(&asked).await;
-    w.sweeps(&poison).await;
-    w.sweeps(payment_id(&asked)).await;
-    assert_eq!(fatou.gnf().await, 100_000, "the others go on");
-    let sql = "select outcome from payments.payment_events where provider_payment_id = $1 and processed_at is not null";
-    assert_eq!(w.one::<String>(sql, &[&poison]).await, "dead_letter");
-    assert!(w.alerted("dead_letter", &poison).await);
 }
 
 async fn checks_have_their_times_and_end_in_expired(w: &'static World) {
@@ -178,20 +138,4 @@ async fn the_sweep_creates_nothing_and_fails_nothing_by_itself(w: &'static World
     w.sweeps(id).await;
     assert_eq!(w.row(id).await["status"], "pending", "a time-out or an error of theirs is no answer");
     assert_eq!(w.payments_of(&fatou).await.len(), 1, "a second charge was made");
-}
-
-async fn the_providers_minute_is_not_exceeded(w: &'static World) {
-    let reply = w.tick("retry-failed-transactions").await;
-    for count in ["processed", "successful", "failed"] {
-        assert!(reply.ok(200)[count].is_u64(), "{count}: {reply}");
-    }
-    let client = w.connect().await.expect("Postgres answers");
-    client
-        .batch_execute("begin; update core.settings set value = 60 where key = 'provider_calls_per_minute'")
-        .await
-        .expect("set");
-    let sql = "select payments.reserve_calls('nobody', 100) + payments.reserve_calls('nobody', 100)";
-    let granted: i32 = client.query_one(sql, &[]).await.expect("granted").get(0);
-    client.batch_execute("rollback").await.expect("rolled back");
-    assert_eq!(granted, 60, "half of what the provider allows");
 }

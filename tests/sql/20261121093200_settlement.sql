@@ -65,7 +65,7 @@ $$;
 -- What the sweep claims when a payment or an event has become due.
 create function pg_temp.sweep() returns text language sql as $$
     select coalesce(string_agg(d ->> 'provider_payment_id', ',' order by d ->> 'provider_payment_id'), '')
-      from jsonb_array_elements(pg_temp.service('payment_sweep', '{}') -> 'due') d
+      from jsonb_array_elements(pg_temp.service('payment_sweep', '{"providers": ["moneroo"]}') -> 'payments') d
 $$;
 
 -- The exact amount settles a deposit once: wallet, fee and clearing in one movement; repeats and late failures change nothing.
@@ -192,90 +192,49 @@ begin
     assert pg_temp.says(p, 'success', tag) = 'already' and pg_temp.says(p, 'success', tag || '{"provider_payment_id": "py_second"}') = 'orphan';
     assert pg_temp.attach(p) ->> 'status' = 'success', 'the answer of initialize, coming after its webhook, changes nothing';
     assert pg_temp.code(format('select pg_temp.service(''payment_attach'', ''{"payment_id": "%s", "provider_payment_id": "py_x"}'')', p.id)) = 'P0001';
-    -- Attaching says whether an event is waiting already; an attempt is marked only while it is nothing else yet.
-    p := pg_temp.begun(11);
-    q := pg_temp.begun(11, '{"amount": 6000}');
-    assert pg_temp.balance(10) = 107000 and not pg_temp.event(p, 'payment.success');
-    assert pg_temp.attach(p) = '{"status": "pending", "waiting_events": true}' and pg_temp.attach(q) = '{"status": "pending", "waiting_events": false}';
-    assert pg_temp.service('payment_mark', jsonb_build_object('payment_id', p.id, 'status', 'failed')) = '{"marked": false}' and pg_temp.now(p) = 'pending none';
-    q := pg_temp.begun(11, '{"amount": 8000}');
-    assert pg_temp.code(format('select pg_temp.service(''payment_mark'', ''{"payment_id": "%s", "status": "success"}'')', q.id)) = 'P0001';
-    assert pg_temp.service('payment_mark', jsonb_build_object('payment_id', q.id, 'status', 'unknown')) = '{"marked": true}'
-        and pg_temp.now(q) = 'unknown none' and pg_temp.says(q, 'success', pg_temp.intent(q)) = 'settled' and pg_temp.balance(11) = 8000;
 end $$;
 
--- An event is taken once, for ever, also when its month has been pruned; one we do not know is kept, with an alert.
+-- What a provider counts in hundredths settles in our units; a part of a unit is unreadable and credits nothing.
 do $$
 declare
-    p payments.payments := pg_temp.opened(12);
+    p payments.payments := pg_temp.begun(17, '{"provider": "paystack", "currency": "XOF", "amount": 5000}');
+    ours jsonb := jsonb_build_object('provider', 'paystack', 'provider_payment_id', p.id);
 begin
-    assert not pg_temp.event(p, 'payment.success') and pg_temp.event(p, 'payment.success') and pg_temp.event(p, 'payment.success');
-    assert (select count(*) from payments.payment_events where provider_payment_id = 'py_' || p.id) = 1;
-    delete from payments.payment_events where provider_payment_id = 'py_' || p.id;
-    assert pg_temp.event(p, 'payment.success'), 'forgotten with its month';
-    assert not pg_temp.event(p, 'payment.disputed', false) and pg_temp.alerts('unknown_event', 'py_' || p.id) = 1;
-    assert pg_temp.code(format('select pg_temp.service(''payment_event'', %L)', jsonb_build_object('provider', 'moneroo', 'dedupe_key', 'big', 'event', 'e',
-        'provider_payment_id', 'x', 'body', repeat('x', 65537), 'headers', '{}', 'known_event', true))) = '23514';
-    assert not exists (select from payments.event_keys where dedupe_key = 'big'), 'an event that was not stored must not look taken';
+    assert pg_temp.says(p, 'success', ours || '{"amount": 502550}') = 'unreadable' and pg_temp.balance(17, 'XOF') = 0, 'half a franc';
+    assert pg_temp.says(p, 'success', ours || '{"amount": 502500, "environment": "sandbox"}') = 'wrong_environment';
+    assert pg_temp.says(p, 'success', ours || '{"amount": 502500}') = 'settled' and pg_temp.balance(17, 'XOF') = 5000, 'found by our own id, never attached';
+    assert pg_temp.now(p) = 'success settled 5025' and (select verified_currency || environment from payments.payments where id = p.id) = 'XOFlive';
+    p := pg_temp.begun(18, '{"provider": "stripe", "purpose": "wallet_deposit", "currency": "XOF", "amount": 1000}');
+    assert pg_temp.says(p, 'success', pg_temp.intent(p) || '{"provider": "stripe", "provider_payment_id": "pi_9", "amount": 100500}') = 'orphan', 'a hundred times too much';
+    assert pg_temp.says(p, 'success', pg_temp.intent(p) || '{"provider": "stripe", "provider_payment_id": "pi_9", "amount": 1005}') = 'settled';
 end $$;
 
--- The sweep claims what is due, leases it, and asks ever later: 5 minutes, 1, 6, 24 hours; then an open payment has expired.
+-- When the provider of a ride's payment says no, the attempt that waited for it has failed; of another payment it says nothing.
 do $$
 declare
     p payments.payments;
-    silent payments.payments;
-    lost payments.payments;
-    due text;
+    ride uuid;
+    ended text;
 begin
-    update payments.payments set next_check_at = null;
-    update payments.payment_events set processed_at = now();
-    p := pg_temp.opened(13);
-    silent := pg_temp.opened(14);
-    lost := pg_temp.begun(14, '{"amount": 9000}');
-    due := 'py_' || p.id;
-    assert pg_temp.sweep() = '', 'not yet';
-    for check_no in 1 .. 4 loop
-        delete from payments.provider_calls;
-        update payments.payments set next_check_at = now() where id = p.id;
-        assert pg_temp.sweep() = due;
-        delete from payments.provider_calls;
-        assert pg_temp.sweep() = '', 'another sweeper claimed the same row';
-        assert (select next_check_at - created_at from payments.payments where id = p.id)
-            = (array[interval '1 hour', '6 hours', '24 hours', '24 hours'])[check_no];
-        assert pg_temp.says(p, 'pending') = 'open';
+    insert into taxi.drivers (user_id) values (pg_temp.person(19));
+    foreach ended in array array['failed', 'cancelled', 'expired', 'refused'] loop
+        insert into taxi.trips (customer_id, driver_id, vehicle_type, pickup_lat, pickup_lng, dropoff_lat, dropoff_lng, distance_m, duration_s, estimated,
+            surge_pct, base_fare, distance_cost, time_cost, price_total, driver_share, platform_fee, driver_share_bps, currency, status, search_radius_m)
+        select pg_temp.person(20), d.id, 'moto', 9.5, -13.7, 9.6, -13.7, 1000, 100, false, 100, 7000, 0, 0, 7000, 5950, 1050, 8500, 'GNF', 'completed', 5000
+          from taxi.drivers d where d.user_id = pg_temp.person(19) returning id into ride;
+        perform pg_temp.ask('authenticated', pg_temp.person(20), 'taxi_payment', jsonb_build_object('rideId', ride, 'paymentMethod', 'card'));
+        p := pg_temp.begun(20, jsonb_build_object('provider', 'stripe', 'purpose', 'ride', 'purpose_id', ride, 'amount', null));
+        assert (select provider_tx_id = p.id::text and payment_provider = 'stripe' from taxi.transactions where ride_id = ride);
+        if ended = 'refused' then
+            perform pg_temp.service('payment_mark', jsonb_build_object('payment_id', p.id, 'status', 'failed'));
+        else
+            perform pg_temp.service('payment_found', jsonb_build_object('payment_id', p.id, 'provider_payment_id', 'py_' || p.id, 'environment', 'live'));
+            update payments.payments set checks = 4 where id = p.id;
+            perform pg_temp.says(p, case ended when 'expired' then 'pending' else ended end, '{"provider": "stripe"}');
+        end if;
+        assert (select status from taxi.transactions where ride_id = ride) = 'failed' and (select payment_status from taxi.trips where id = ride) = 'failed', ended;
     end loop;
-    assert pg_temp.now(p) = 'expired none' and (select next_check_at is null from payments.payments where id = p.id);
-    assert pg_temp.says(p) = 'settled' and pg_temp.balance(13) = 100000, 'its webhook still counts';
-    -- A provider that never answers is asked ever more rarely; no id at all makes a payment unknown, and a day later expired.
-    update payments.payments set created_at = now() - interval '3 days', checks = 9, next_check_at = now() where id = silent.id;
-    delete from payments.provider_calls;
-    assert pg_temp.sweep() = 'py_' || silent.id and pg_temp.now(silent) = 'pending none';
-    assert (select next_check_at - now() from payments.payments where id = silent.id) = interval '5 minutes' * 64;
-    update payments.payments set next_check_at = now() where id = lost.id;
-    assert pg_temp.sweep() = '' and pg_temp.now(lost) = 'unknown none', 'there is no id to ask about';
-    update payments.payments set created_at = now() - interval '25 hours', next_check_at = now() where id = lost.id;
-    assert pg_temp.sweep() = '' and pg_temp.now(lost) = 'expired none' and pg_temp.says(lost, 'success', pg_temp.intent(lost)) = 'settled';
-end $$;
-
--- The provider's minute is shared by all sweepers; an event that fails ten times is put away where people see it, others go on.
-do $$
-declare
-    poison payments.payments := pg_temp.begun(15);
-    fine payments.payments := pg_temp.opened(16);
-begin
-    assert not pg_temp.event(poison, 'payment.success') and not pg_temp.event(fine, 'payment.success');
-    for try in 1 .. 10 loop
-        delete from payments.provider_calls;
-        update payments.payment_events set next_attempt_at = now() where processed_at is null;
-        assert pg_temp.sweep() like '%' || poison.id || '%', 'attempt ' || try;
-        assert pg_temp.says(poison) = 'orphan';
-        assert try > 1 or pg_temp.says(fine) = 'settled' and pg_temp.outcome(fine) = 'settled';
-    end loop;
-    assert pg_temp.outcome(poison) = 'dead_letter' and pg_temp.alerts('dead_letter', 'py_' || poison.id) = 1;
-    update payments.provider_calls set calls = 59;
-    update payments.payments set next_check_at = now() where id in (select (pg_temp.opened(17, jsonb_build_object('amount', 2000 + n))).id from generate_series(1, 3) n);
-    update payments.payments set next_check_at = now() where user_id = pg_temp.person(17);
-    assert pg_temp.sweep() ~ '^py_[^,]+$' and pg_temp.sweep() = '', 'one call was left in this minute';
+    assert pg_temp.says(p, 'success', pg_temp.intent(p) || '{"provider": "stripe"}') = 'orphan', 'it was refused at the start: its tag is void';
 end $$;
 
 -- What a provider has said is for the platform to hand in, never for a user; nobody writes these tables.
@@ -286,13 +245,10 @@ declare
 begin
     foreach door in array array['anon', 'authenticated', 'service_role'] loop
         perform set_config('role', door, true);
-        foreach target in array array['attach', 'mark', 'event', 'settle', 'sweep'] loop
+        foreach target in array array['settle'] loop
             assert door = 'service_role' or pg_temp.code(format('select api.payment_%s(''{}'')', target)) = '42501', door || ' calls ' || target;
         end loop;
         assert pg_temp.code('select payments.put_aside(null, 1, ''x'')') = '42501' and pg_temp.code('select payments.fulfil(null, 1)') = '42501';
-        foreach target in array array['payment_events', 'event_keys', 'provider_calls'] loop
-            assert pg_temp.code(format('select from payments.%I', target)) = '42501' and pg_temp.code(format('delete from payments.%I', target)) = '42501';
-        end loop;
         reset role;
     end loop;
     assert (ledger.check_books() ->> 'ok')::boolean;

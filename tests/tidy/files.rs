@@ -9,13 +9,7 @@ const SLACK: usize = 20;
 
 /// Files above the wall, each with the length it may not pass. Entries only shrink: whoever shortens a file lowers its
 /// number, and whoever gets below the wall removes it. A merged migration cannot be split, so those stay.
-const LONGER: [(&str, usize); 5] = [
-    ("migrations/20261121090000_platform.sql", 367),
-    ("migrations/20261121093000_payments.sql", 344),
-    ("migrations/20261121093200_settlement.sql", 371),
-    ("shared/src/auth.rs", 310),
-    ("shared/src/payments/moneroo.rs", 312),
-];
+const LONGER: [(&str, usize); 2] = [("migrations/20261121090000_platform.sql", 367), ("shared/src/auth.rs", 310)];
 
 fn code() -> Vec<Text> {
     let endings = [".rs", ".sql", ".mjs", ".js", ".ts", ".toml"];

@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 use shared::edge::{Answer, ApiError};
 use shared::error::FORBIDDEN;
 use shared::money::{Amount, Currency};
-use shared::payments::Customer;
 use shared::payments::checkout::{Order, Purpose};
+use shared::payments::{Customer, PROVIDERS};
 
 use crate::{CARD_DATA_REFUSED, PURPOSE_REQUIRED};
 
@@ -19,6 +19,12 @@ pub struct Ask {
     amount: Option<Amount>,
     currency: Option<Currency>,
     provider: Option<String>,
+    /// Whom a request to a phone asks.
+    #[serde(alias = "phoneNumber")]
+    phone: Option<String>,
+    /// An own open payment that is to be paid in another way.
+    #[serde(alias = "reference")]
+    transaction_id: Option<String>,
     description: Option<String>,
     #[serde(default)]
     customer: Customer,
@@ -37,6 +43,22 @@ pub struct Ask {
     pub idempotency_key: Option<String>,
 }
 
+/// The legacy names that are a provider of their own.
+fn provider_of(invoked_as: &str) -> Option<&'static str> {
+    match invoked_as {
+        "paydunya" => Some("paydunya"),
+        "mtn-momo" => Some("mtn_momo"),
+        "airtel-money" => Some("airtel_money"),
+        "card-payment" => Some("stripe"),
+        _ => None,
+    }
+}
+
+/// The names that only switch an own open payment to another provider.
+fn switches(invoked_as: &str) -> bool {
+    matches!(invoked_as, "mtn-momo" | "airtel-money" | "card-payment")
+}
+
 /// What a body asks for. The legacy envelope also reads a payment.
 #[derive(Debug)]
 pub enum Wish {
@@ -47,7 +69,7 @@ pub enum Wish {
 /// # Errors
 /// 400 for what cannot be read, 403 for the legacy actions that moved money on a client's word.
 pub fn read(invoked_as: &str, mut body: Value) -> Answer<Wish> {
-    if invoked_as == "moneroo" {
+    if matches!(invoked_as, "moneroo" | "paydunya") {
         let data = body.get_mut("data").map(Value::take);
         body = match (body.get("action").and_then(Value::as_str), data) {
             (None, None) => body,
@@ -71,17 +93,23 @@ pub fn read(invoked_as: &str, mut body: Value) -> Answer<Wish> {
 
 impl Ask {
     fn from_body(invoked_as: &str, body: &Value) -> Answer<Self> {
-        for field in ["card_number", "cardNumber", "cvv", "cvc"] {
-            if body.get(field).is_some() {
-                return Err(CARD_DATA_REFUSED.into());
-            }
+        if names_a_card(body, 0) {
+            return Err(CARD_DATA_REFUSED.into());
         }
         let mut ask: Self = shared::json::parse(body.to_string().as_bytes())?;
         if invoked_as == "create-payment" {
             ask.purpose = Some(Purpose::PlanPurchase);
         }
         ask.legacy_purpose();
+        ask.phone = ask.phone.take().map(|phone| phone.trim_start_matches('+').to_owned());
+        ask.provider = provider_of(invoked_as).map(str::to_owned).or(ask.provider.take());
         ask.check()?;
+        if switches(invoked_as) && ask.transaction_id.is_none() {
+            return Err(ApiError::invalid("transaction_id", "is required: the open payment to pay this way"));
+        }
+        if ask.provider.as_deref() == Some("flutterwave_v4") && ask.methods.len() != 1 {
+            return Err(ApiError::invalid("methods", "must be one: the phone's network, such as mtn_gh"));
+        }
         Ok(ask)
     }
 
@@ -110,7 +138,9 @@ impl Ask {
         };
         let listed = |v: &Value| v.as_str().is_some_and(|text| text.chars().count() <= 200);
         let customer = &self.customer;
-        let rules: [(bool, &str, &str); 9] = [
+        let digits =
+            |t: &String| (8..=15).contains(&t.len()) && t.bytes().all(|b| b.is_ascii_digit()) && !t.starts_with('0');
+        let rules: [(bool, &str, &str); 11] = [
             (uuid(&self.purpose_id), "purpose_id", "must be a UUID"),
             (uuid(&self.test_id), "test_id", "must be a UUID"),
             (short(&self.description, 500), "description", "must be 1 to 500 characters"),
@@ -127,7 +157,9 @@ impl Ask {
                 "metadata",
                 "must be at most 10 texts of 200 characters",
             ),
-            (self.provider.as_deref().is_none_or(|p| p == "moneroo"), "provider", "is not offered; use moneroo"),
+            (self.provider.as_deref().is_none_or(|p| PROVIDERS.contains(&p)), "provider", "is not offered"),
+            (self.phone.as_ref().is_none_or(digits), "phone", "must be an international number, digits only"),
+            (uuid(&self.transaction_id), "transaction_id", "must be a UUID"),
         ];
         match rules.iter().find(|(good, _, _)| !good) {
             Some((_, field, message)) => Err(ApiError::invalid(field, message)),
@@ -138,11 +170,15 @@ impl Ask {
     /// # Errors
     /// 400 `PURPOSE_REQUIRED`.
     pub fn order(mut self, idempotency_key: Option<String>) -> Answer<Order> {
-        let purpose = self.purpose.ok_or(PURPOSE_REQUIRED)?;
+        if self.purpose.is_none() && self.transaction_id.is_none() {
+            return Err(PURPOSE_REQUIRED.into());
+        }
         self.legacy_customer();
         Ok(Order {
-            provider: "moneroo",
-            purpose,
+            provider: self.provider.unwrap_or_else(|| "moneroo".to_owned()),
+            purpose: self.purpose,
+            transaction_id: self.transaction_id,
+            phone: self.phone,
             purpose_id: self.purpose_id,
             amount: self.amount.map(Amount::get),
             currency: self.currency.map(Into::into),
@@ -169,48 +205,28 @@ impl Ask {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn order(invoked_as: &str, body: Value) -> Order {
-        match read(invoked_as, body).unwrap() {
-            Wish::Pay(ask) => ask.order(None).unwrap(),
-            Wish::Look(id) => panic!("looked at {id}"),
+/// Anywhere in the body: a card's number or code must not even be looked at.
+fn names_a_card(body: &Value, depth: u8) -> bool {
+    const FIELDS: [&str; 10] = [
+        "card",
+        "card_number",
+        "cardNumber",
+        "card_no",
+        "pan",
+        "cvv",
+        "cvc",
+        "card_cvc",
+        "card_expiry",
+        "expiry_month",
+    ];
+    match body {
+        Value::Object(fields) if depth < 4 => {
+            fields.iter().any(|(name, value)| FIELDS.contains(&name.as_str()) || names_a_card(value, depth + 1))
         }
-    }
-
-    #[test]
-    fn legacy_bodies_name_their_purpose_in_the_metadata() {
-        let deposit =
-            order("moneroo-initialize-payment", json!({ "amount": 5, "metadata": { "wallet_recharge": true } }));
-        assert_eq!(deposit.purpose, Purpose::WalletDeposit);
-        let id = "8a8ef5f4-6a5d-4a1b-9d1f-000000000001";
-        let bought = order("moneroo-initialize-payment", json!({ "metadata": { "order_id": id } }));
-        assert_eq!((bought.purpose, bought.purpose_id.as_deref()), (Purpose::Order, Some(id)));
-        assert_eq!(order("create-payment", json!({ "plan_id": "premium_report" })).purpose, Purpose::PlanPurchase);
-    }
-
-    #[test]
-    fn the_envelope_reads_a_payment_by_either_of_its_names() {
-        for action in ["get_payment", "verify_payment"] {
-            let wish = read("moneroo", json!({ "action": action, "data": { "payment_id": "py_1" } })).unwrap();
-            assert!(matches!(wish, Wish::Look(id) if id == "py_1"));
-            assert_eq!(read("moneroo", json!({ "action": action, "data": {} })).unwrap_err().problem().status, 400);
-        }
-    }
-
-    #[test]
-    fn the_envelope_creates_and_never_refunds_or_cancels() {
-        let body = json!({ "action": "create_payment", "data": { "amount": 5, "purpose": "wallet_deposit", "customer_name": "Aïcha Bah Diallo", "customer_email": "a@b.c" } });
-        let customer = order("moneroo", body).customer;
-        assert_eq!(
-            (customer.first_name.as_deref(), customer.last_name.as_deref()),
-            (Some("Aïcha Bah"), Some("Diallo"))
-        );
-        for action in ["refund_payment", "cancel_payment"] {
-            assert_eq!(read("moneroo", json!({ "action": action, "data": {} })).unwrap_err().problem().status, 403);
-        }
+        Value::Array(items) if depth < 4 => items.iter().any(|item| names_a_card(item, depth + 1)),
+        _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! `POST /functions/v1/moneroo-initialize-payment`: creates a hosted checkout for a priced purpose.
-//! Aliases: create-payment (buys a plan), moneroo (`{action, data}`). The price lives in Postgres: payments.price_of.
+//! Aliases: create-payment (buys a plan), moneroo and paydunya (`{action, data}`), and mtn-momo, airtel-money, card-payment,
+//! which pay an own open payment in another way. The price lives in Postgres: payments.price_of.
 
 mod ask;
 
@@ -56,17 +57,32 @@ fn answer(invoked_as: &str, payment: &Payment) -> Value {
     let mut put = |name: &str, value: Value| drop(body.insert(name.to_owned(), value));
     put("success", json!(true));
     put("payment_id", json!(payment.provider_payment_id));
-    put("checkout_url", json!(payment.checkout_url));
     put("status", json!(payment.status));
     put("amount", json!(payment.amount));
     put("fee", json!(payment.fee));
     put("total", json!(payment.total));
     put("currency", json!(payment.currency));
-    if invoked_as == "create-payment" {
-        put("transaction_id", json!(payment.id));
-        put("payment_url", json!(payment.checkout_url));
+    match (&payment.checkout_url, payment.data.get("client_secret")) {
+        (url, Some(secret)) => {
+            put("client_secret", secret.clone());
+            put("checkout_url", json!(url));
+        }
+        (Some(url), None) => put("checkout_url", json!(url)),
+        (None, None) => put("message", json!("confirm the payment on the phone")),
     }
-    if invoked_as == "moneroo" { json!({ "success": true, "data": body }) } else { Value::Object(body) }
+    match invoked_as {
+        "create-payment" => {
+            put("transaction_id", json!(payment.id));
+            put("payment_url", json!(payment.checkout_url));
+        }
+        "mtn-momo" | "airtel-money" | "card-payment" => {
+            put("transaction_id", json!(payment.id));
+            put("reference", json!(payment.provider_payment_id));
+        }
+        _ => {}
+    }
+    let enveloped = matches!(invoked_as, "moneroo" | "paydunya");
+    if enveloped { json!({ "success": true, "data": body }) } else { Value::Object(body) }
 }
 
 #[cfg(test)]
@@ -105,7 +121,13 @@ mod tests {
         let begun = json!({ "fresh": true, "customer": { "email": "a@b.c" }, "payment": { "id": "p-1", "provider_payment_id": null,
             "checkout_url": null, "status": "initiating", "attempt": 1, "amount": 500, "fee": 0, "total": 500, "currency": "XAF",
             "description": "Payment", "provider_amount": 500 } });
-        let db = FakeDb::answers(&[(200, begun), (200, json!({ "status": "pending", "waiting_events": false }))]);
+        let db = FakeDb::answers(&[
+            (200, begun),
+            (
+                200,
+                json!({ "status": "pending", "waiting_events": false, "reference": { "provider": "moneroo", "provider_payment_id": "py_1" } }),
+            ),
+        ]);
         let http =
             FakeHttp::answers(&[Ok((201, json!({ "data": { "id": "py_1", "checkout_url": "https://pay/py_1" } })))]);
         let body = json!({ "purpose": "ride", "purpose_id": ALICE, "metadata": { "order_id": "victim" } });

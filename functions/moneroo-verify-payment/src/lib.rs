@@ -44,7 +44,7 @@ mod tests {
     fn own(ask_provider: bool, status: &str) -> (u16, Value) {
         (
             200,
-            json!({ "ask_provider": ask_provider, "provider_payment_id": "py_1", "payment": { "id": "py_1", "status": status } }),
+            json!({ "ask_provider": ask_provider, "reference": { "provider": "moneroo", "provider_payment_id": "py_1" }, "payment": { "id": "py_1", "status": status } }),
         )
     }
 

@@ -1,19 +1,13 @@
 //! `POST /functions/v1/moneroo-webhook`: Moneroo tells us where to look. Signature over the raw bytes, then stored, then 200,
 //! and only then the provider is asked: nothing is believed that is written in the body.
 
-use serde_json::json;
-use shared::edge::{self, Answer, Contract, Cx, Provider, Raw, Reply, Request, Response};
-use shared::error::{BAD_JSON, INVALID_SIGNATURE, NOT_CONFIGURED};
+use shared::edge::{self, Answer, Contract, Cx, Provider, Reply, Request, Response};
+use shared::error::{INVALID_SIGNATURE, NOT_CONFIGURED};
 use shared::payments::moneroo::Moneroo;
-use shared::payments::{Gateway, confirm};
+use shared::payments::{Notice, receive};
 use worker::{Context, Env, Result, event};
 
 const CONTRACT: Contract<Provider> = Contract::post("moneroo-webhook").webhook().refuses(&[INVALID_SIGNATURE]);
-
-#[derive(serde::Deserialize)]
-struct Stored {
-    duplicate: bool,
-}
 
 #[event(start)]
 fn start() {
@@ -22,31 +16,18 @@ fn start() {
 
 #[event(fetch)]
 async fn fetch(req: Request, env: Env, ctx: Context) -> Result<Response> {
-    Ok(edge::serve_webhook(req, env, ctx, &CONTRACT, "x-moneroo-signature", handle).await)
+    Ok(edge::serve_webhook(req, env, ctx, &CONTRACT, handle).await)
 }
 
-async fn handle(cx: Cx<Provider>, raw: Raw) -> Answer<Reply> {
-    let moneroo = Moneroo::listening(&cx.world.settings).ok_or(NOT_CONFIGURED)?;
-    if !moneroo.authentic(&raw.body, raw.signature.as_deref()) {
-        return Err(INVALID_SIGNATURE.into());
-    }
-    let hint = moneroo.hint(&raw.body).ok_or(BAD_JSON)?;
-    let event = json!({
-        "provider": moneroo.name(), "dedupe_key": hint.dedupe_key, "event": hint.event, "provider_payment_id": hint.payment_id,
-        "body": String::from_utf8_lossy(&raw.body), "headers": raw.headers.into_iter().collect::<std::collections::BTreeMap<_, _>>(),
-        "known_event": hint.known,
-    });
-    // Not stored is not answered 200: the provider will come back.
-    let Stored { duplicate } = cx.service("payment_event", &event).await?;
-    if !duplicate && hint.event.starts_with("payment.") {
-        confirm::later(&cx, hint.payment_id);
-    }
-    Reply::json(200, &json!({ "success": true, "received": true }))
+async fn handle(cx: Cx<Provider>, notice: Notice) -> Answer<Reply> {
+    let moneroo = Moneroo::configured(&cx.world.settings).ok_or(NOT_CONFIGURED)?;
+    receive::receive(&cx, &moneroo, &notice).await
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
     use shared::payments::Settings;
     use shared::secret::hmac_hex;
     use shared::testing::{FakeDb, FakeHttp, block_on, finish, provider, settings};
@@ -54,16 +35,20 @@ mod tests {
     const BODY: &str =
         r#"{"event":"payment.success","data":{"id":"py_1","amount":200,"currency":"XOF","status":"success"}}"#;
 
-    fn raw(body: &str) -> Raw {
-        let signature = hmac_hex(&settings().moneroo_webhook_secrets[0], body.as_bytes());
-        Raw {
-            body: body.as_bytes().to_vec(),
-            signature: Some(signature),
-            headers: vec![("content-type", "application/json".into())],
-        }
+    fn good(body: &str) -> String {
+        hmac_hex(&settings().moneroo_webhook_secrets[0], body.as_bytes())
     }
 
-    fn refused(raw: Raw, settings: Settings) -> (u16, String) {
+    fn signed(body: &str, signature: Option<String>) -> Notice {
+        let headers = signature.map(|signature| ("x-moneroo-signature", signature)).into_iter().collect();
+        Notice { body: body.as_bytes().to_vec(), headers, ..Notice::default() }
+    }
+
+    fn raw(body: &str) -> Notice {
+        signed(body, Some(good(body)))
+    }
+
+    fn refused(raw: Notice, settings: Settings) -> (u16, String) {
         let no = block_on(handle(provider(&FakeDb::unreachable(), &std::rc::Rc::default(), settings), raw))
             .unwrap_err()
             .problem();
@@ -74,14 +59,10 @@ mod tests {
     fn without_a_secret_it_is_closed_and_without_a_good_signature_nothing_is_stored() {
         let bare = Settings { moneroo_webhook_secrets: Vec::new(), ..settings() };
         assert_eq!(refused(raw(BODY), bare), (503, "NOT_CONFIGURED".into()));
-        for signature in [
-            None,
-            Some(String::new()),
-            Some("v1,".into()),
-            Some(raw("{}").signature.unwrap()),
-            raw(BODY).signature.map(|s| s.to_uppercase()),
-        ] {
-            assert_eq!(refused(Raw { signature, ..raw(BODY) }, settings()), (403, "INVALID_SIGNATURE".into()));
+        for signature in
+            [None, Some(String::new()), Some("v1,".into()), Some(good("{}")), Some(good(BODY).to_uppercase())]
+        {
+            assert_eq!(refused(signed(BODY, signature), settings()), (403, "INVALID_SIGNATURE".into()));
         }
     }
 

@@ -1,8 +1,13 @@
 //! `POST /functions/v1/taxi-payment`: pays a ride once; also `taxi-payment-process`, which says `tripId` for `rideId`.
-//! Amount, payer and shares come from the ride, in Postgres: migrations/20261121095500_ride_payments.sql.
+//! Amount, payer and shares come from the ride, in Postgres: migrations/20261121095500_ride_payments.sql. A card or a phone is
+//! asked through the provider's adapter, as for any other payment; its settlement collects the ride.
 
 use serde::{Deserialize, Serialize};
-use shared::edge::{self, Answer, Contract, Cx, Limit, Reply, Request, Response, User};
+use serde_json::{Map, Value, json};
+use shared::edge::{self, Answer, ApiError, Contract, Cx, Limit, Reply, Request, Response, User};
+use shared::error::NOT_CONFIGURED;
+use shared::payments::checkout::{self, Order, Payment, Purpose};
+use shared::payments::gateway;
 use uuid::Uuid;
 use worker::{Context, Env, Result, event};
 
@@ -16,6 +21,8 @@ const CONTRACT: Contract<User> = Contract::post("taxi-payment").user().limit(Lim
     "AMOUNT_OUT_OF_RANGE",
     "FRAUD_BLOCKED",
     "MFA_REQUIRED",
+    "NOT_PAYABLE",
+    "AMOUNT_NOT_SUPPORTED",
 ]);
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -26,6 +33,18 @@ enum Method {
     OrangeMoney,
     MtnMoney,
     Cash,
+}
+
+impl Method {
+    /// Who asks the payer; `None` where nobody outside has to be asked.
+    fn provider(self) -> Option<&'static str> {
+        match self {
+            Self::Card => Some("stripe"),
+            Self::OrangeMoney => Some("orange_money"),
+            Self::MtnMoney => Some("mtn_momo"),
+            Self::Wallet | Self::Cash => None,
+        }
+    }
 }
 
 /// Legacy bodies also carry amounts and ids of others: unknown here, so they go no further.
@@ -42,6 +61,9 @@ struct Ask {
     /// Legacy: must be the caller.
     #[serde(alias = "customer_id", skip_serializing_if = "Option::is_none")]
     customer_id: Option<Uuid>,
+    /// Of the payer, for mobile money.
+    #[serde(alias = "phoneNumber", skip_serializing)]
+    phone: Option<String>,
     #[serde(rename = "idempotency_key", alias = "idempotencyKey", skip_serializing_if = "Option::is_none")]
     idempotency_key: Option<String>,
 }
@@ -58,13 +80,59 @@ async fn fetch(req: Request, env: Env, ctx: Context) -> Result<Response> {
 
 async fn handle(cx: Cx<User>, mut ask: Ask) -> Answer<Reply> {
     ask.idempotency_key = cx.idempotency_key(ask.idempotency_key.take())?;
-    cx.rpc("taxi_payment", &ask).await
+    match ask.payment_method.and_then(Method::provider) {
+        Some(provider) if ask.confirm != Some(true) => by_provider(&cx, ask, provider).await,
+        _ => cx.rpc("taxi_payment", &ask).await,
+    }
+}
+
+/// First the ride's own row, then the provider: a crash between them leaves a payment to be asked for again.
+async fn by_provider(cx: &Cx<User>, ask: Ask, provider: &str) -> Answer<Reply> {
+    // Before anything is written: a method without its keys is refused, never simulated.
+    gateway(&cx.world.settings, provider).ok_or(NOT_CONFIGURED)?;
+    let phone = ask.phone.as_deref().map(|phone| phone.trim_start_matches('+').to_owned());
+    let good = |t: &String| (8..=15).contains(&t.len()) && t.bytes().all(|b| b.is_ascii_digit()) && !t.starts_with('0');
+    if phone.as_ref().is_some_and(|phone| !good(phone)) {
+        return Err(ApiError::invalid("phone", "must be an international number, digits only"));
+    }
+    let mut answer: Map<String, Value> = cx.rpc_read("taxi_payment", &ask).await?;
+    let open = answer.get("transaction").and_then(|t| t.get("status")).and_then(Value::as_str) == Some("processing");
+    if open {
+        let order = Order {
+            provider: provider.to_owned(),
+            purpose: Some(Purpose::Ride),
+            purpose_id: Some(ask.ride_id.to_string()),
+            phone,
+            ..Order::default()
+        };
+        let payment = checkout::start(cx, &order).await?;
+        answer.insert("payment".to_owned(), asked(ask.payment_method, &payment));
+    }
+    Reply::json(200, &answer)
+}
+
+fn asked(method: Option<Method>, payment: &Payment) -> Value {
+    let mut body = Map::new();
+    let mut put = |name: &str, value: Value| drop(body.insert(name.to_owned(), value));
+    put("success", json!(true));
+    put("method", json!(method));
+    put("status", json!("processing"));
+    put("payment_id", json!(payment.provider_payment_id));
+    if let Some(secret) = payment.data.get("client_secret") {
+        put("client_secret", secret.clone());
+        put("payment_intent_id", json!(payment.provider_payment_id));
+    } else {
+        put("message", json!("confirm the payment on the phone"));
+    }
+    if let Some(url) = &payment.checkout_url {
+        put("checkout_url", json!(url));
+    }
+    Value::Object(body)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
     use shared::testing::{FakeDb, alice, block_on};
 
     const RIDE: &str = "00000000-0000-4000-8000-00000000000a";
@@ -80,6 +148,15 @@ mod tests {
             r#","paymentMethod":"wallet","amount":1,"driverId":"d","driverShare":1,"idempotencyKey":"alices-key""#;
         block_on(handle(alice(&db), ask(more).unwrap())).unwrap();
         assert_eq!(db.ask(0), json!({ "rideId": RIDE, "paymentMethod": "wallet", "idempotency_key": "alices-key" }));
+    }
+
+    #[test]
+    fn a_method_without_its_keys_is_refused_before_anything_is_written() {
+        for method in ["card", "orange_money", "mtn_money"] {
+            let ask = ask(&format!(r#","paymentMethod":"{method}","phone":"224620000001""#)).unwrap();
+            let no = block_on(handle(alice(&FakeDb::unreachable()), ask)).unwrap_err().problem();
+            assert_eq!((no.status, no.code.as_str()), (503, "NOT_CONFIGURED"), "{method}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A deposit is a payment with a provider: nothing is credited here, only by the settlement of what the provider confirms.
 
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use shared::edge::{Answer, ApiError, Cx, Reply, User};
 use shared::payments::checkout::{self, Order, Purpose};
 use shared::payments::confirm;
@@ -23,19 +23,15 @@ pub async fn handle(cx: &Cx<User>, ask: Ask, key: Option<String>) -> Answer<Repl
     }
     let amount = ask.amount.ok_or_else(|| ApiError::invalid("amount", "is required"))?;
     let order = Order {
-        provider: "moneroo",
-        purpose: Purpose::WalletDeposit,
-        purpose_id: None,
+        provider: "moneroo".to_owned(),
+        purpose: Some(Purpose::WalletDeposit),
         amount: Some(amount.get()),
         currency: Some(ask.currency.unwrap_or_default().into()),
         description: ask.description,
         customer: ask.customer.unwrap_or_default(),
         return_url: ask.return_url,
-        methods: Vec::new(),
-        metadata: Map::new(),
-        plan_id: None,
-        test_id: None,
         idempotency_key: key,
+        ..Order::default()
     };
     let payment = checkout::start(cx, &order).await?;
     let held: Held = cx.rpc_read("payment_get", &json!({ "payment_id": payment.id })).await?;
@@ -105,10 +101,13 @@ mod tests {
 
     #[test]
     fn a_checkout_is_answered_only_with_the_providers_id_and_url_on_our_row() {
-        let own = json!({ "ask_provider": false, "provider_payment_id": "py_1", "balance": 7, "payment": {} });
+        let own = json!({ "ask_provider": false, "reference": { "provider": "moneroo", "provider_payment_id": "py_1" }, "balance": 7, "payment": {} });
         let db = FakeDb::answers(&[
             (200, begun()),
-            (200, json!({ "status": "pending", "waiting_events": false })),
+            (
+                200,
+                json!({ "status": "pending", "waiting_events": false, "reference": { "provider": "moneroo", "provider_payment_id": "py_1" } }),
+            ),
             (200, own),
         ]);
         let http =

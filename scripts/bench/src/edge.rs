@@ -21,7 +21,7 @@ use crate::stats::{hundredths, median, percentile, spread, tenths};
 use crate::subject::{Bench, Subject, build_ours};
 use crate::traffic::{Hello, Transfers};
 use crate::world::{Caller, World};
-use crate::{Settings, contract};
+use crate::{Settings, Suite, contract};
 
 /// What the last turn left to do, such as flushing, is over before the next one is measured.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -48,7 +48,7 @@ pub async fn run(settings: &Settings, machine: &mut Machine) -> Result<Vec<Edge>
         build_ours(&tools).await?;
     }
     let stack = Stack::start(options(dir.path())).await?;
-    let mut world = World::set_up(&stack.db_url, settings.callers).await?;
+    let mut world = World::set_up(&stack.db_url, settings.plan(Suite::Edge).callers).await?;
     machine.postgres = Some(world.version().await?);
     machine.rest = tools.rest.file_name().map(|name| name.to_string_lossy().into_owned());
     let mut vars = stack.vars.clone();
@@ -106,18 +106,23 @@ async fn rounds(settings: &Settings, entrants: &[Entrant<'_>], world: &mut World
     let mut turns: BTreeMap<(Case, Name), Vec<Turn>> = BTreeMap::new();
     for entrant in entrants {
         eprintln!("{}: warming up {}", entrant.case, entrant.subject.name);
-        entrant.fire(settings.warm_up(), world).await?;
+        entrant.fire(settings.plan(Suite::Edge).warm_up, world).await?;
     }
     world.tidy().await?;
-    for round in 0..settings.rounds {
+    for round in 0..settings.plan(Suite::Edge).rounds {
         let mut order: Vec<&Entrant> = entrants.iter().collect();
         if round % 2 == 1 {
             order.reverse();
         }
         for entrant in order {
-            let turn = entrant.fire(settings.span(), world).await?;
+            let turn = entrant.fire(settings.plan(Suite::Edge).span, world).await?;
             let (case, name) = entrant.key();
-            eprintln!("round {} of {}: {case} {name} {:.0} µs", round + 1, settings.rounds, turn.edge);
+            eprintln!(
+                "round {} of {}: {case} {name} {:.0} µs",
+                round + 1,
+                settings.plan(Suite::Edge).rounds,
+                turn.edge
+            );
             turns.entry((case, name)).or_default().push(turn);
         }
     }

@@ -14,6 +14,7 @@ pub struct Machine {
     packages: Value,
     /// Known once a stack has run.
     pub postgres: Option<String>,
+    pub pgbench: Option<String>,
     pub rest: Option<String>,
 }
 
@@ -27,6 +28,7 @@ impl Machine {
             system: system(),
             packages: package["devDependencies"].clone(),
             postgres: None,
+            pgbench: None,
             rest: None,
         })
     }
@@ -38,6 +40,7 @@ impl Machine {
             parts.extend(self.packages[name].as_str().map(|version| format!("{name} {version}")));
         }
         parts.extend(self.postgres.as_ref().map(|version| format!("PostgreSQL {version}")));
+        parts.extend(self.pgbench.as_ref().map(|version| format!("pgbench {version}")));
         parts.extend(self.rest.clone());
         parts.push(OffsetDateTime::now_utc().date().to_string());
         parts.join(", ")

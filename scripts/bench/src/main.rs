@@ -12,6 +12,7 @@ mod case;
 mod contract;
 mod cpu;
 mod edge;
+mod ledger;
 mod load;
 mod machine;
 mod report;
@@ -38,6 +39,8 @@ use crate::rows::Row;
 enum Suite {
     /// CPU per request, throughput and latency
     Edge,
+    /// Postings per second, and what Postgres spends on each
+    Ledger,
     /// Bytes of every function
     Size,
 }
@@ -54,36 +57,52 @@ struct Settings {
     /// Write the figures as Markdown, into the marked part of a page if it has one
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
-    /// How often each subject has its turn
-    #[arg(long, default_value_t = 5)]
-    rounds: usize,
-    /// How long a turn takes
-    #[arg(long, default_value_t = 3.0)]
-    seconds: f64,
-    /// How long each subject is warmed up before a case
-    #[arg(long, default_value_t = 10.0)]
-    warm_up: f64,
-    /// Requests under way at once
+    /// How often each subject has its turn [default: 5; ledger: 3]
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// How long a turn takes [default: 3; ledger: 1]
+    #[arg(long)]
+    seconds: Option<f64>,
+    /// How long each subject is warmed up: before a case, in ledger before each turn [default: 10; ledger: 0.75]
+    #[arg(long, alias = "warmup")]
+    warm_up: Option<f64>,
+    /// Suite edge: requests under way at once
     #[arg(long, default_value_t = 8)]
     connections: usize,
-    /// Users whose wallets the load is spread over
-    #[arg(long, default_value_t = 400)]
-    callers: usize,
-    /// Some cases only
+    /// Users whose wallets the load is spread over [default: 400; ledger: 2000]
+    #[arg(long)]
+    callers: Option<usize>,
+    /// Suite edge: some cases only
     #[arg(long, value_delimiter = ',', default_values_t = Case::ALL)]
     cases: Vec<Case>,
-    /// Some subjects only
+    /// Suite edge: some subjects only
     #[arg(long, value_delimiter = ',', default_values_t = Name::ALL)]
     subjects: Vec<Name>,
 }
 
-impl Settings {
-    fn span(&self) -> Duration {
-        Duration::from_secs_f64(self.seconds)
-    }
+/// How much work a suite is.
+#[derive(Clone, Copy, Debug)]
+struct Plan {
+    rounds: usize,
+    span: Duration,
+    warm_up: Duration,
+    callers: usize,
+}
 
-    fn warm_up(&self) -> Duration {
-        Duration::from_secs_f64(self.warm_up)
+impl Settings {
+    /// What was asked for; what was not is the suite's own.
+    fn plan(&self, suite: Suite) -> Plan {
+        let (rounds, seconds, warm_up, callers) = match suite {
+            Suite::Edge | Suite::Size => (5, 3.0, 10.0, 400),
+            // 27 turns a round: less than four minutes.
+            Suite::Ledger => (3, 1.0, 0.75, 2000),
+        };
+        Plan {
+            rounds: self.rounds.unwrap_or(rounds),
+            span: Duration::from_secs_f64(self.seconds.unwrap_or(seconds)),
+            warm_up: Duration::from_secs_f64(self.warm_up.unwrap_or(warm_up)),
+            callers: self.callers.unwrap_or(callers),
+        }
     }
 
     fn wants(&self, suite: Suite) -> bool {
@@ -91,10 +110,14 @@ impl Settings {
     }
 
     fn check(&self) -> Result<()> {
-        ensure!(self.rounds > 0 && self.connections > 0, "--rounds and --connections start at 1");
-        ensure!((0.1..=600.0).contains(&self.seconds), "--seconds is between 0.1 and 600");
-        ensure!((0.1..=600.0).contains(&self.warm_up), "--warm-up is between 0.1 and 600");
-        ensure!(self.callers >= 2 * self.connections, "--callers is at least two for each of --connections");
+        ensure!(self.rounds != Some(0) && self.connections > 0, "--rounds and --connections start at 1");
+        let in_bounds = |seconds: Option<f64>| seconds.is_none_or(|seconds| (0.1..=600.0).contains(&seconds));
+        ensure!(in_bounds(self.seconds), "--seconds is between 0.1 and 600");
+        ensure!(in_bounds(self.warm_up), "--warm-up is between 0.1 and 600");
+        for (suite, clients) in [(Suite::Edge, self.connections), (Suite::Ledger, ledger::MOST_CLIENTS)] {
+            let enough = !self.wants(suite) || self.plan(suite).callers >= 2 * clients;
+            ensure!(enough, "--callers is at least two for each of {clients} connections");
+        }
         Ok(())
     }
 }
@@ -123,6 +146,9 @@ async fn run(settings: &Settings) -> Result<()> {
     if settings.wants(Suite::Edge) {
         rows.extend(edge::run(settings, &mut machine).await?.into_iter().map(Row::Edge));
     }
+    if settings.wants(Suite::Ledger) {
+        rows.extend(ledger::run(settings, &mut machine).await?.into_iter().map(Row::Ledger));
+    }
     if settings.wants(Suite::Size) {
         rows.extend(size::run().await?.into_iter().map(Row::Size));
     }
@@ -150,10 +176,12 @@ mod tests {
     #[test]
     fn suites_are_named_or_all_of_them_run() {
         let some = parse("bench size --json rows.json").expect("it parses");
-        assert!(some.wants(Suite::Size) && !some.wants(Suite::Edge));
+        assert!(some.wants(Suite::Size) && !some.wants(Suite::Edge) && !some.wants(Suite::Ledger));
         let all = parse("bench").expect("it parses");
         assert!(
-            all.wants(Suite::Size) && all.wants(Suite::Edge) && all.cases == Case::ALL && all.subjects == Name::ALL
+            [Suite::Edge, Suite::Ledger, Suite::Size].map(|suite| all.wants(suite)) == [true; 3]
+                && all.cases == Case::ALL
+                && all.subjects == Name::ALL
         );
     }
 
@@ -164,8 +192,22 @@ mod tests {
     }
 
     #[test]
+    fn each_suite_has_its_own_measure_unless_told_otherwise() {
+        let own = parse("bench").expect("it parses");
+        assert_eq!((own.plan(Suite::Edge).rounds, own.plan(Suite::Ledger).rounds), (5, 3));
+        let told = parse("bench ledger --rounds 1 --seconds 2 --warmup 0.5").expect("it parses").plan(Suite::Ledger);
+        assert_eq!((told.rounds, told.span.as_millis(), told.warm_up.as_millis(), told.callers), (1, 2000, 500, 2000));
+    }
+
+    #[test]
     fn a_load_that_cannot_be_is_refused() {
-        for line in ["bench --rounds 0", "bench --connections 8 --callers 15", "bench --seconds 0", "bench ledgers"] {
+        for line in [
+            "bench --rounds 0",
+            "bench edge --connections 8 --callers 15",
+            "bench ledger --callers 127",
+            "bench --seconds 0",
+            "bench ledgers",
+        ] {
             assert!(parse(line).is_err(), "{line}");
         }
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
+use crate::ledger;
 use crate::rows::{Edge, Row};
 
 /// The part of a page that a run replaces.
@@ -14,7 +15,7 @@ const CLOSE: &str = "<!-- /figures -->";
 /// Whom the others are compared with.
 const YARDSTICKS: [&str; 3] = ["proxy", "js", "hono"];
 
-type Table = Vec<Vec<String>>;
+pub type Table = Vec<Vec<String>>;
 
 /// Headings and tables, in order.
 fn tables(rows: &[Row]) -> Vec<(String, Table)> {
@@ -23,6 +24,7 @@ fn tables(rows: &[Row]) -> Vec<(String, Table)> {
     let mut cases: Vec<&str> = edge.iter().map(|row| row.case.as_str()).collect();
     cases.dedup();
     let mut tables: Vec<_> = cases.into_iter().map(|case| (case.to_owned(), edge_table(case, &edge))).collect();
+    tables.extend(ledger::tables(rows));
     let sizes = size_table(rows);
     if sizes.len() > 1 {
         tables.push(("size of the WebAssembly".to_owned(), sizes));

@@ -25,6 +25,19 @@ pub struct Edge {
     pub spread: f64,
 }
 
+/// A case of suite `ledger` for one subject: medians over the rounds.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Ledger {
+    pub suite: &'static str,
+    pub case: String,
+    pub subject: String,
+    /// Postings per second.
+    pub tps: f64,
+    /// Of Postgres with all its processes, per posting.
+    pub pg_cpu_us: f64,
+    pub p99_ms: f64,
+}
+
 /// A function as it is deployed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Size {
@@ -38,6 +51,7 @@ pub struct Size {
 #[serde(untagged)]
 pub enum Row {
     Edge(Edge),
+    Ledger(Ledger),
     Size(Size),
 }
 
@@ -71,14 +85,23 @@ mod tests {
             runs: 5,
             spread: 0.1,
         };
+        let ledger = Ledger {
+            suite: "ledger",
+            case: "hot/64".into(),
+            subject: "ours".into(),
+            tps: 800.0,
+            pg_cpu_us: 910.5,
+            p99_ms: 95.25,
+        };
         let size = Size { suite: "size", case: "health".into(), raw_bytes: 90_000, gzip_bytes: 36_000 };
-        write(&[Row::Edge(edge), Row::Size(size)], &file).expect("written");
+        write(&[Row::Edge(edge), Row::Ledger(ledger), Row::Size(size)], &file).expect("written");
         let rows: Value = serde_json::from_str(&fs::read_to_string(&file).expect("read")).expect("JSON");
         assert_eq!(
             rows,
             json!([
                 {"suite": "edge", "case": "hop", "subject": "js", "cpu_us": 75.0, "gateway_cpu_us": 0.0, "pg_cpu_us": 0.5,
                  "rps": 9000.0, "p50_ms": 0.8, "p95_ms": 1.0, "p99_ms": 1.5, "runs": 5},
+                {"suite": "ledger", "case": "hot/64", "subject": "ours", "tps": 800.0, "pg_cpu_us": 910.5, "p99_ms": 95.25},
                 {"suite": "size", "case": "health", "raw_bytes": 90_000, "gzip_bytes": 36_000},
             ])
         );

@@ -95,19 +95,24 @@ pub async fn call(
     };
     let email = route.email(&sandbox, &body);
     // Logged before anything else: the caller may hang up while we wait, and was here all the same.
-    let seq = sandbox.books().log_request(route.on.name(), route.id.map(str::to_owned), email.clone());
+    let seq = sandbox.books().log_request("moneroo", route.on.name(), route.id.map(str::to_owned), email.clone());
     if let Err(reply) = admit(&sandbox, &route, &headers) {
         sandbox.books().log_answer(seq, reply.status);
         return reply.into_response();
     }
-    let moment = Moment { on: route.on, id: route.id, email: email.as_deref(), event: None };
+    let (reference, phone, event) = (None, None, None);
+    let (provider, email) = ("moneroo", email.as_deref());
+    let moment = Moment { provider, on: route.on, id: route.id, reference, email, phone, event };
     let faults = sandbox.books().faults.take(&moment);
-    if let Some(reply) = before(&sandbox, &faults).await {
-        sandbox.books().log_answer(seq, reply.status);
-        return reply.into_response();
+    if let Some((status, message)) = before(&sandbox, &faults).await {
+        sandbox.books().log_answer(seq, status);
+        return Reply::refused(status, message).into_response();
     }
-    let reply = perform(&sandbox, &route, &body, &Tamper::by(&faults));
-    after(&sandbox, &faults, reply, seq).await
+    let truth = perform(&sandbox, &route, &body, &Tamper::by(&faults));
+    let reply = late_error(&faults).map_or(truth, |status| Reply::refused(status, "Server Error"));
+    sandbox.books().log_answer(seq, reply.status);
+    let garbage = stall(&sandbox, &faults).await;
+    garbage.unwrap_or_else(|| reply.into_response())
 }
 
 fn admit(sandbox: &Sandbox, route: &Route<'_>, headers: &HeaderMap) -> Result<(), Reply> {
@@ -129,16 +134,16 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// The faults that strike while nothing has happened yet.
-async fn before(sandbox: &Arc<Sandbox>, faults: &[Fault]) -> Option<Reply> {
+pub async fn before(sandbox: &Arc<Sandbox>, faults: &[Fault]) -> Option<(u16, &'static str)> {
     for fault in faults.iter().filter(|fault| fault.strikes(When::Before)) {
         match fault.fault {
             Kind::Delay => sandbox.pause(fault.ms).await,
             Kind::Hang => {
                 sandbox.pause(fault.ms).await;
-                return Some(Reply::refused(504, "Gateway Timeout"));
+                return Some((504, "Gateway Timeout"));
             }
-            Kind::Error => return Some(Reply::refused(fault.status, "Server Error")),
-            Kind::RateLimited => return Some(Reply::refused(429, "Too Many Attempts.")),
+            Kind::Error => return Some((fault.status, "Server Error")),
+            Kind::RateLimited => return Some((429, "Too Many Attempts.")),
             _ => {}
         }
     }
@@ -154,24 +159,28 @@ fn perform(sandbox: &Arc<Sandbox>, route: &Route<'_>, body: &[u8], tamper: &Tamp
         On::Payout => payouts::initialize(sandbox, body, tamper),
         On::PayoutVerify | On::PayoutRetrieve => payouts::verify(sandbox, id, tamper),
         On::Methods if id == "payment" => Ok(methods::list(methods::for_payments())),
-        On::Methods | On::Webhook => Ok(methods::list(methods::for_payouts())),
+        // The others are no calls of this provider: `Route::find` does not find them.
+        _ => Ok(methods::list(methods::for_payouts())),
     };
     answered.unwrap_or_else(|refusal| refusal)
 }
 
 /// The faults that strike when everything has happened, and only the answer can still go wrong.
-async fn after(sandbox: &Arc<Sandbox>, faults: &[Fault], truth: Reply, seq: u64) -> Response {
-    let late = || faults.iter().filter(|fault| fault.strikes(When::After));
-    let error = late().find(|fault| fault.fault == Kind::Error);
-    let reply = error.map_or(truth, |fault| Reply::refused(fault.status, "Server Error"));
-    sandbox.books().log_answer(seq, reply.status);
-    for fault in late().filter(|fault| matches!(fault.fault, Kind::Hang | Kind::Delay)) {
+fn late(faults: &[Fault]) -> impl Iterator<Item = &Fault> {
+    faults.iter().filter(|fault| fault.strikes(When::After))
+}
+
+pub fn late_error(faults: &[Fault]) -> Option<u16> {
+    late(faults).find(|fault| fault.fault == Kind::Error).map(|fault| fault.status)
+}
+
+/// Keeps the caller waiting, and answers nonsense where that was ordered.
+pub async fn stall(sandbox: &Arc<Sandbox>, faults: &[Fault]) -> Option<Response> {
+    for fault in late(faults).filter(|fault| matches!(fault.fault, Kind::Hang | Kind::Delay)) {
         sandbox.pause(fault.ms).await;
     }
-    if faults.iter().any(|fault| fault.fault == Kind::Garbage) {
-        return Html("<html><body>Maintenance</body></html>").into_response();
-    }
-    reply.into_response()
+    let garbage = faults.iter().any(|fault| fault.fault == Kind::Garbage);
+    garbage.then(|| Html("<html><body>Maintenance</body></html>").into_response())
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 
 use crate::money::readable;
 use crate::payments::{self, Moved};
+use crate::rails::page;
 use crate::records::{Hand, Payment, Status};
 use crate::state::Sandbox;
 
@@ -65,9 +66,12 @@ fn chosen_rail(sandbox: &Sandbox, id: &str, body: &[u8]) -> Option<String> {
 
 /// For developers: what there is to click.
 pub async fn front(State(sandbox): State<Arc<Sandbox>>) -> Response {
-    let mut payments: Vec<Payment> = sandbox.books().payments.values().cloned().collect();
-    payments.sort_by_key(|payment| std::cmp::Reverse(payment.seq));
-    let rows: String = payments.iter().take(50).map(row).collect();
+    let books = sandbox.books();
+    let mut rows: Vec<(u64, String)> = books.payments.values().map(|payment| (payment.seq, row(payment))).collect();
+    rows.extend(books.rails.values().map(|payment| (payment.seq, page::row(payment))));
+    drop(books);
+    rows.sort_by_key(|(seq, _)| std::cmp::Reverse(*seq));
+    let rows: String = rows.into_iter().take(50).map(|(_, row)| row).collect();
     let list = if rows.is_empty() { "<p>No payment yet.</p>".to_owned() } else { format!("<ul>{rows}</ul>") };
     let text = format!("<h1>Payment sandbox</h1><p class=\"note\">No real money. In memory only.</p>{list}");
     document(StatusCode::OK, "Payment sandbox", &text)
@@ -90,18 +94,20 @@ fn open(sandbox: &Sandbox, payment: &Payment) -> String {
     } else {
         format!("<label for=\"method\">Pay with</label><select id=\"method\" name=\"method\">{options}</select>")
     };
-    let button = |name: &str, label: &str, inside: &str| {
-        format!(
-            "<form method=\"post\" action=\"/checkout/{id}/{name}\">{inside}\
-             <button id=\"{name}\" type=\"submit\">{label}</button></form>"
-        )
-    };
+    let address = format!("/checkout/{id}");
     format!(
         "{}{}{}{}<p class=\"note\">Sandbox: no real money moves.</p>",
         bill(sandbox, payment),
-        button("pay", "Pay", &rails),
-        button("fail", "Fail", ""),
-        button("cancel", "Cancel", "")
+        button(&address, "pay", "Pay", &rails),
+        button(&address, "fail", "Fail", ""),
+        button(&address, "cancel", "Cancel", "")
+    )
+}
+
+pub fn button(address: &str, name: &str, label: &str, inside: &str) -> String {
+    format!(
+        "<form method=\"post\" action=\"{}/{name}\">{inside}<button id=\"{name}\" type=\"submit\">{label}</button></form>",
+        escape(address)
     )
 }
 
@@ -135,11 +141,11 @@ fn bill(sandbox: &Sandbox, payment: &Payment) -> String {
     )
 }
 
-fn unknown() -> Response {
+pub fn unknown() -> Response {
     document(StatusCode::NOT_FOUND, "Unknown payment", "<h1>This payment does not exist, or is too old.</h1>")
 }
 
-fn document(status: StatusCode, title: &str, text: &str) -> Response {
+pub fn document(status: StatusCode, title: &str, text: &str) -> Response {
     let html = format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{}</title>\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><style>{STYLE}</style></head>\
@@ -155,7 +161,7 @@ fn document(status: StatusCode, title: &str, text: &str) -> Response {
     (status, headers, Html(html)).into_response()
 }
 
-fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {

@@ -1,9 +1,9 @@
 //! What tests and developers may order: every call is in `docs/sandbox.md`. Unknown fields are refused, so that a
 //! misspelt fault cannot pass for a test that found nothing.
 
-mod hooks;
+pub mod hooks;
 mod lists;
-mod orders;
+pub mod orders;
 
 use std::sync::Arc;
 
@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use crate::faults::Fault;
+use crate::rails;
 use crate::state::Sandbox;
 
 /// Why an order was not carried out; `status` is what HTTP answers.
@@ -34,9 +35,9 @@ impl std::fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
-type Outcome = Result<Value, Problem>;
+pub type Outcome = Result<Value, Problem>;
 
-fn problem(status: u16, message: impl Into<String>) -> Problem {
+pub fn problem(status: u16, message: impl Into<String>) -> Problem {
     Problem { status, message: message.into() }
 }
 
@@ -81,6 +82,9 @@ pub async fn dispatch(sandbox: &Arc<Sandbox>, method: &str, path: &str, body: Va
         ("POST", ["payments"]) => orders::create(sandbox, body).await,
         ("GET", ["payments", id]) => lists::payment(sandbox, id),
         ("POST", ["payments", id, order]) => orders::payment(sandbox, id, order, body).await,
+        ("POST", ["refunds", id, order]) => rails::control::refund(sandbox, id, order).await,
+        ("DELETE", ["sessions"]) => rails::control::end_sessions(sandbox, None),
+        ("DELETE", ["sessions", provider]) => rails::control::end_sessions(sandbox, Some(provider)),
         ("GET", ["payouts"]) => lists::payouts(sandbox, body),
         ("GET", ["payouts", id]) => lists::payout(sandbox, id),
         ("POST", ["payouts", id, order]) => orders::payout(sandbox, id, order, body).await,
@@ -94,7 +98,7 @@ pub async fn dispatch(sandbox: &Arc<Sandbox>, method: &str, path: &str, body: Va
     }
 }
 
-fn read<T: DeserializeOwned>(body: Value) -> Result<T, Problem> {
+pub fn read<T: DeserializeOwned>(body: Value) -> Result<T, Problem> {
     serde_json::from_value(body).map_err(|error| problem(422, error.to_string()))
 }
 

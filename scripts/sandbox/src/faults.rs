@@ -14,6 +14,12 @@ pub enum On {
     PayoutVerify,
     PayoutRetrieve,
     Methods,
+    /// Where a call needs a session first.
+    Login,
+    /// By the merchant's own id.
+    Search,
+    Refund,
+    RefundVerify,
     Webhook,
 }
 
@@ -27,6 +33,10 @@ impl On {
             Self::PayoutVerify => "payout_verify",
             Self::PayoutRetrieve => "payout_retrieve",
             Self::Methods => "methods",
+            Self::Login => "login",
+            Self::Search => "search",
+            Self::Refund => "refund",
+            Self::RefundVerify => "refund_verify",
             Self::Webhook => "webhook",
         }
     }
@@ -102,9 +112,14 @@ pub struct Fault {
     pub forgery: Forgery,
     /// How often it strikes; always, when absent.
     pub times: Option<u32>,
+    /// One provider; any, when absent.
+    pub provider: Option<String>,
+    /// The provider's id, or the merchant's reference.
     pub payment_id: Option<String>,
     /// The customer's: the only way to aim at an `initialize`, which has no id yet.
     pub email: Option<String>,
+    /// The payer's, in digits, where a provider knows no address.
+    pub phone: Option<String>,
     /// Of a webhook; without it every event but `*.initiated` is meant.
     pub event: Option<String>,
     #[serde(default)]
@@ -126,9 +141,12 @@ fn copies() -> u32 {
 /// What is about to happen, for the faults to look at.
 #[derive(Clone, Copy)]
 pub struct Moment<'a> {
+    pub provider: &'a str,
     pub on: On,
     pub id: Option<&'a str>,
+    pub reference: Option<&'a str>,
     pub email: Option<&'a str>,
+    pub phone: Option<&'a str>,
     pub event: Option<&'a str>,
 }
 
@@ -166,8 +184,10 @@ impl Fault {
         };
         let meant = self.event.is_some() || !moment.event.is_some_and(|event| event.ends_with(".initiated"));
         self.on == moment.on
-            && same(&self.payment_id, moment.id)
+            && same(&self.provider, Some(moment.provider))
+            && (same(&self.payment_id, moment.id) || same(&self.payment_id, moment.reference))
             && same(&self.email, moment.email)
+            && same(&self.phone, moment.phone)
             && same(&self.event, moment.event)
             && meant
     }
@@ -216,7 +236,9 @@ mod tests {
     }
 
     fn webhook<'a>(event: &'a str, id: &'a str) -> Moment<'a> {
-        Moment { on: On::Webhook, id: Some(id), email: Some("awa@cauris.test"), event: Some(event) }
+        let (provider, reference, phone) = ("moneroo", None, None);
+        let (on, email) = (On::Webhook, Some("awa@cauris.test"));
+        Moment { provider, on, id: Some(id), reference, email, phone, event: Some(event) }
     }
 
     #[test]
@@ -239,6 +261,20 @@ mod tests {
         faults.clear();
         faults.add(fault(json!({ "on": "webhook", "fault": "drop", "event": "payment.initiated" })));
         assert_eq!(faults.take(&webhook("payment.initiated", "a")).len(), 1);
+    }
+
+    #[test]
+    fn a_fault_may_be_aimed_at_one_provider_and_at_the_merchants_own_reference() {
+        let stripe = Moment { provider: "stripe", reference: Some("ours"), ..webhook("charge.refunded", "pi_1") };
+        let mut faults = Faults::default();
+        faults.add(fault(json!({ "on": "webhook", "fault": "drop", "provider": "paystack" })));
+        assert_eq!(faults.take(&stripe).len(), 0);
+        for aim in [json!({ "provider": "stripe" }), json!({ "payment_id": "ours" }), json!({})] {
+            let mut aimed = json!({ "on": "webhook", "fault": "drop", "times": 1 });
+            aimed.as_object_mut().expect("an object").extend(aim.as_object().expect("an object").clone());
+            faults.add(fault(aimed));
+            assert_eq!(faults.take(&stripe).len(), 1, "{aim}");
+        }
     }
 
     #[test]

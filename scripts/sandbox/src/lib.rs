@@ -1,9 +1,10 @@
-//! A payment provider that runs in the same process as the local stack and as the tests: Moneroo's protocol as its
-//! documentation describes it, a checkout page with buttons, signed webhooks with retries, and faults on demand.
+//! Payment providers that run in the same process as the local stack and as the tests: Moneroo's protocol and those of
+//! the other rails as their documentation describes them, a checkout page with buttons, signed webhooks with retries,
+//! and faults on demand.
 //!
 //! In reading order: `records` and `state` (what the provider knows), `money` and `methods` (currencies, rails), `validate`, then the
-//! provider's own surface (`api`, `payments`, `payouts`, `checkout`, `message` and `webhooks`), and what only tests reach (`faults`,
-//! `tamper`, `control`). Everything is in memory and forgotten when it stops. `docs/sandbox.md` has the calls.
+//! provider's own surface (`api`, `payments`, `payouts`, `checkout`, `message` and `webhooks`), the other providers
+//! (`rails`), and what only tests reach (`faults`, `tamper`, `control`). Everything is in memory and forgotten when it stops. `docs/sandbox.md` has the calls.
 
 #![allow(
     clippy::expect_used,
@@ -23,6 +24,7 @@ mod methods;
 mod money;
 mod payments;
 mod payouts;
+pub mod rails;
 mod records;
 mod state;
 mod tamper;
@@ -32,6 +34,7 @@ mod webhooks;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,6 +62,8 @@ pub struct Config {
     pub webhook_secret: String,
     /// Where webhooks go; none are sent while this is `None`.
     pub webhook_url: Option<String>,
+    /// Where the webhooks of rails without a callback address per payment go, with `?provider=NAME` added.
+    pub rails_webhook_url: Option<String>,
     /// The start of the checkout URLs; the address it listens on when `None`.
     pub public_url: Option<String>,
     /// The name on the checkout page.
@@ -75,6 +80,8 @@ pub struct Config {
     pub initiated_events: bool,
     /// Whether a payout ends by itself, by its test number, as soon as it is made.
     pub auto_payouts: bool,
+    /// Whether a payer's phone whose number ends in 00 approves by itself.
+    pub auto_approve: bool,
 }
 
 impl Default for Config {
@@ -83,6 +90,7 @@ impl Default for Config {
             secret_key: "sk_sandbox_cauris_dev".into(),
             webhook_secret: "whsec_cauris_dev".into(),
             webhook_url: None,
+            rails_webhook_url: None,
             public_url: None,
             merchant: "Cauris".into(),
             requests_per_minute: 120,
@@ -91,6 +99,7 @@ impl Default for Config {
             webhook_timeout: Duration::from_secs(3),
             initiated_events: true,
             auto_payouts: true,
+            auto_approve: true,
         }
     }
 }
@@ -111,6 +120,16 @@ impl Handle {
     /// Where webhooks go from now on; the functions usually start after the sandbox, and learn their port then.
     pub fn set_webhook_url(&self, url: impl Into<String>) {
         self.sandbox.books().settings.webhook_url = Some(url.into());
+    }
+
+    /// The same for the rails: `http://…/functions/v1/payment-webhook`; `?provider=NAME` is added.
+    pub fn set_rails_webhook_url(&self, url: impl Into<String>) {
+        self.sandbox.books().settings.rails_webhook_url = Some(url.into());
+    }
+
+    /// The whole address that a merchant's account at this provider knows, where its calls carry none (`airtel_money`).
+    pub fn set_portal_url(&self, provider: &str, url: impl Into<String>) {
+        self.sandbox.books().settings.portal_urls.insert(provider.to_owned(), url.into());
     }
 
     /// The same as `METHOD /_control/PATH` over HTTP: `handle.control("POST", "faults", json!({…}))`.
@@ -152,7 +171,7 @@ pub async fn serve(addr: SocketAddr, config: Config) -> std::io::Result<Handle> 
 const BODY_MAX: usize = 64 * 1024 * 1024;
 
 fn router(sandbox: Arc<Sandbox>) -> Router {
-    Router::new()
+    rails::routes(Router::new())
         .route("/", get(checkout::front))
         .route("/checkout/{id}", get(checkout::page))
         .route("/checkout/{id}/{button}", post(checkout::press))
@@ -168,12 +187,18 @@ impl From<&Config> for Settings {
         let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         Self {
             webhook_url: config.webhook_url.clone(),
+            rails_webhook_url: config.rails_webhook_url.clone(),
             requests_per_minute: config.requests_per_minute,
             retry_delay_ms: ms(config.retry_delay),
             max_retries: config.max_retries,
             webhook_timeout_ms: ms(config.webhook_timeout),
             initiated_events: config.initiated_events,
             auto_payouts: config.auto_payouts,
+            auto_approve: config.auto_approve,
+            slow_refunds: false,
+            rails_requests_per_minute: 0,
+            posts_only: false,
+            portal_urls: BTreeMap::new(),
         }
     }
 }

@@ -1,25 +1,21 @@
 //! What a webhook is before it is sent: an event, its body as the provider writes it, and the signature over it.
 
-use hmac::{Hmac, Mac};
 use serde::Serialize;
 use serde_json::Value;
-use sha2::Sha256;
 
 use crate::faults::{Fault, Forgery, Kind};
+use crate::rails::Rail;
+use crate::rails::seal::{Scheme, Seal, hex_sha256};
 use crate::records::{Customer, Payment, Payout};
 use crate::tamper::Tamper;
 
 /// Lower-case hex of HMAC-SHA256 over the raw body.
 pub fn sign(secret: &str, body: &[u8]) -> String {
-    match Hmac::<Sha256>::new_from_slice(secret.as_bytes()) {
-        Ok(mut mac) => {
-            mac.update(body);
-            hex::encode(mac.finalize().into_bytes())
-        }
-        // HMAC takes keys of any length.
-        Err(_) => String::new(),
-    }
+    hex_sha256(secret, body)
 }
+
+pub const MONEROO: Scheme =
+    Scheme { header: crate::webhooks::SIGNATURE_HEADER, sign: |secret, body, _at| sign(secret, body) };
 
 /// What is to be said: built while the books are locked, sent when they are not.
 #[derive(Clone, Debug)]
@@ -61,12 +57,20 @@ struct Payer<'a> {
 /// One webhook, ready to go.
 #[derive(Clone, Debug)]
 pub struct Message {
+    pub provider: &'static str,
     pub event: String,
     pub id: Option<String>,
     pub body: Vec<u8>,
-    pub signature: Option<String>,
+    pub content_type: &'static str,
+    /// PUT instead of POST.
+    pub puts: bool,
+    /// How it is signed, afresh at every attempt; None where the provider signs nothing.
+    pub seal: Option<Seal>,
+    /// A header that a test ordered as it is, or ordered to be missing.
+    pub signature: Option<Option<String>>,
     /// Where to; the configured URL when None.
     pub url: Option<String>,
+    pub retries: bool,
     pub copies: u32,
     pub delay_ms: u64,
 }
@@ -115,22 +119,56 @@ impl Notice {
     }
 
     pub fn faulty_message(&self, secret: &str, faults: &[Fault]) -> Message {
-        let body = self.body(&Tamper::by(faults));
         let forged = faults.iter().find(|fault| fault.fault == Kind::BadSignature);
-        let signature = match forged {
-            None => Some(sign(secret, &body)),
-            Some(fault) => forge(fault.forgery, secret, &body),
-        };
         let sum = |kind: Kind| faults.iter().filter(move |fault| fault.fault == kind);
         Message {
             event: self.event.clone(),
             id: Some(self.id.clone()),
-            body,
-            signature,
-            url: None,
+            body: self.body(&Tamper::by(faults)),
             copies: sum(Kind::Duplicate).map(|fault| fault.copies).sum::<u32>().max(1),
             delay_ms: sum(Kind::Delay).map(|fault| fault.ms).sum(),
+            ..Message::moneroo(secret, forged.map(|fault| fault.forgery))
         }
+    }
+}
+
+impl Message {
+    /// An empty one of Moneroo's.
+    pub fn moneroo(secret: &str, forgery: Option<Forgery>) -> Self {
+        Self {
+            provider: "moneroo",
+            event: String::new(),
+            id: None,
+            body: Vec::new(),
+            content_type: "application/json",
+            puts: false,
+            seal: Some(Seal { scheme: MONEROO, secret: secret.to_owned(), forgery }),
+            signature: None,
+            url: None,
+            retries: true,
+            copies: 1,
+            delay_ms: 0,
+        }
+    }
+
+    /// An empty one of this rail's.
+    pub fn of(rail: &dyn Rail) -> Self {
+        let sealed = |scheme| Seal { scheme, secret: rail.secret().to_owned(), forgery: None };
+        Self {
+            provider: rail.name(),
+            content_type: rail.content_type(),
+            puts: rail.puts(),
+            seal: rail.scheme().map(sealed),
+            retries: rail.retries(),
+            ..Self::moneroo("", None)
+        }
+    }
+
+    /// The header that signs it at this moment, in Unix seconds; none when there is nothing to say.
+    pub fn signed(&self, at: i64) -> Option<(&'static str, String)> {
+        let seal = self.seal.as_ref()?;
+        let value = self.signature.clone().unwrap_or_else(|| seal.value(&self.body, at))?;
+        Some((seal.scheme.header, value))
     }
 }
 
@@ -149,22 +187,6 @@ fn as_php_writes_it(json: &str) -> String {
         }
     }
     text
-}
-
-fn forge(forgery: Forgery, secret: &str, body: &[u8]) -> Option<String> {
-    let mut signature = sign(secret, body);
-    match forgery {
-        Forgery::Flipped => {
-            let first = if signature.starts_with('0') { "1" } else { "0" };
-            signature.replace_range(..1, first);
-        }
-        Forgery::Truncated => signature.truncate(32),
-        Forgery::Empty => signature.clear(),
-        Forgery::Missing => return None,
-        Forgery::Uppercase => signature.make_ascii_uppercase(),
-        Forgery::OtherSecret => signature = sign("whsec_of_somebody_else", body),
-    }
-    Some(signature)
 }
 
 #[cfg(test)]
@@ -191,7 +213,7 @@ mod tests {
     fn a_body_and_its_signature_equal_the_golden_vector() {
         let message = notice().message("whsec_moneroo_test");
         assert_eq!(String::from_utf8_lossy(&message.body), GOLDEN_BODY);
-        assert_eq!(message.signature.as_deref(), Some(GOLDEN_SIGNATURE));
+        assert_eq!(message.signed(0), Some(("X-Moneroo-Signature", GOLDEN_SIGNATURE.to_owned())));
     }
 
     #[test]
@@ -211,7 +233,6 @@ mod tests {
 
     #[test]
     fn no_forged_signature_is_the_true_one() {
-        let body = GOLDEN_BODY.as_bytes();
         for forgery in [
             Forgery::Flipped,
             Forgery::Truncated,
@@ -220,8 +241,9 @@ mod tests {
             Forgery::Uppercase,
             Forgery::OtherSecret,
         ] {
-            let forged = forge(forgery, "whsec_moneroo_test", body);
-            assert_ne!(forged.as_deref(), Some(GOLDEN_SIGNATURE), "{forgery:?}");
+            let mut message = notice().message("whsec_moneroo_test");
+            message.seal = message.seal.map(|seal| Seal { forgery: Some(forgery), ..seal });
+            assert_ne!(message.signed(0).map(|signed| signed.1).as_deref(), Some(GOLDEN_SIGNATURE), "{forgery:?}");
         }
     }
 }

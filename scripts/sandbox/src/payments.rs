@@ -128,6 +128,7 @@ impl Payment {
     /// For the control endpoint: everything, in one shape that does not change.
     pub fn summary(&self, checkout_url: &str) -> Value {
         json!({
+            "provider": "moneroo",
             "id": self.id,
             "status": self.status,
             "amount": self.amount,
@@ -260,7 +261,7 @@ fn capture(payment: &Payment) -> Value {
     let rail_says = match payment.status {
         Status::Success => "COMPLETED",
         Status::Failed => "FAILED",
-        Status::Cancelled => "CANCELLED",
+        Status::Cancelled | Status::Expired => "CANCELLED",
         Status::Initiated | Status::Pending => "PENDING",
     };
     json!({

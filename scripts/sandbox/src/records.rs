@@ -12,6 +12,8 @@ pub enum Status {
     Success,
     Failed,
     Cancelled,
+    /// At the rails only.
+    Expired,
 }
 
 /// Who moves a payment: the customer on the checkout page, a test that plays the customer's next attempt, or a test
@@ -31,11 +33,12 @@ impl Status {
             Self::Success => "success",
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
+            Self::Expired => "expired",
         }
     }
 
     pub fn is_final(self) -> bool {
-        matches!(self, Self::Success | Self::Failed | Self::Cancelled)
+        matches!(self, Self::Success | Self::Failed | Self::Cancelled | Self::Expired)
     }
 
     /// Final stays final, with one legitimate exception: the provider notifies each failed *attempt*, so a later

@@ -14,6 +14,7 @@ use crate::Config;
 use crate::faults::Faults;
 use crate::limits::Limits;
 use crate::message::Message;
+use crate::rails::{Answer, RailPayment};
 use crate::records::{Payment, Payout};
 use crate::webhooks::Delivery;
 
@@ -39,6 +40,12 @@ pub struct Books {
     pub settings: Settings,
     pub payments: BTreeMap<String, Payment>,
     pub payouts: BTreeMap<String, Payout>,
+    /// By rail and the provider's id.
+    pub rails: BTreeMap<(&'static str, String), RailPayment>,
+    /// First answers, by rail and idempotency key, with what was asked.
+    pub replays: BTreeMap<(&'static str, String), (Vec<u8>, Answer)>,
+    /// The tokens of logins, and whose they are.
+    pub sessions: BTreeMap<String, &'static str>,
     pub faults: Faults,
     pub limits: Limits,
     pub held: Vec<Message>,
@@ -51,18 +58,28 @@ pub struct Books {
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     pub webhook_url: Option<String>,
+    pub rails_webhook_url: Option<String>,
     pub requests_per_minute: u32,
     pub retry_delay_ms: u64,
     pub max_retries: u32,
     pub webhook_timeout_ms: u64,
     pub initiated_events: bool,
     pub auto_payouts: bool,
+    pub auto_approve: bool,
+    /// Whether a refund stays pending until a test ends it.
+    pub slow_refunds: bool,
+    pub rails_requests_per_minute: u32,
+    /// Whether a callback that the documentation says is a PUT comes as a POST, as some have seen MTN do.
+    pub posts_only: bool,
+    /// Where a provider without callback addresses in its calls was told to report, in its portal: by its name.
+    pub portal_urls: BTreeMap<String, String>,
 }
 
 /// One API call we received; `status` is null while it is being answered, and for ever when the caller hung up.
 #[derive(Clone, Debug, Serialize)]
 pub struct Asked {
     pub seq: u64,
+    pub provider: &'static str,
     pub on: &'static str,
     pub id: Option<String>,
     pub email: Option<String>,
@@ -158,15 +175,34 @@ impl Books {
         self.payouts.get_mut(id).filter(|payout| is_kept(payout.initiated_at))
     }
 
+    /// By the provider's id or, if there is none, by the merchant's reference; the newest of several.
+    pub fn rail_payment(&mut self, rail: Option<&str>, name: &str) -> Option<&mut RailPayment> {
+        let of_rail = |payment: &&mut RailPayment| rail.is_none_or(|rail| rail == payment.rail);
+        let called = self.rails.values_mut().filter(of_rail).filter(|payment| payment.is_called(name));
+        called.max_by_key(|payment| (payment.id == name, payment.seq))
+    }
+
+    pub fn add_rail_payment(&mut self, mut payment: RailPayment) -> RailPayment {
+        payment.seq = self.next();
+        self.rails.insert((payment.rail, payment.id.clone()), payment.clone());
+        payment
+    }
+
     pub fn log_delivery(&mut self, mut delivery: Delivery) -> Delivery {
         delivery.seq = self.next();
         keep(&mut self.deliveries, delivery.clone());
         delivery
     }
 
-    pub fn log_request(&mut self, on: &'static str, id: Option<String>, email: Option<String>) -> u64 {
-        let seq = self.next();
-        keep(&mut self.requests, Asked { seq, on, id, email, status: None, at: stamp(OffsetDateTime::now_utc()) });
+    pub fn log_request(
+        &mut self,
+        provider: &'static str,
+        on: &'static str,
+        id: Option<String>,
+        email: Option<String>,
+    ) -> u64 {
+        let (seq, at) = (self.next(), stamp(OffsetDateTime::now_utc()));
+        keep(&mut self.requests, Asked { seq, provider, on, id, email, status: None, at });
         seq
     }
 

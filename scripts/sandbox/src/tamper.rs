@@ -33,6 +33,11 @@ impl Tamper {
         self.amount.clone().unwrap_or_else(|| json!(truth.saturating_add(self.delta)))
     }
 
+    /// The same in a provider's own notation.
+    pub fn told(&self, truth: i64, write: impl FnOnce(i64) -> Value) -> Value {
+        self.amount.clone().unwrap_or_else(|| write(truth.saturating_add(self.delta)))
+    }
+
     pub fn currency<'a>(&'a self, truth: &'a str) -> &'a str {
         self.currency.as_deref().unwrap_or(truth)
     }

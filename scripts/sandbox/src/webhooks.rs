@@ -1,4 +1,4 @@
-//! Webhooks on their way: sent until the receiver answers 200 or the retries are used up, every attempt logged.
+//! Webhooks on their way: sent until the receiver answers 200 (at the rails, any 2xx) or the retries are used up, every attempt logged.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
-use crate::faults::{Kind, Moment, On};
+use crate::faults::{Fault, Kind, Moment, On};
 use crate::message::{Message, Notice};
 use crate::state::{Sandbox, stamp};
 
@@ -22,6 +22,7 @@ const LOGGED_BODY_MAX: usize = 16_000;
 #[derive(Clone, Debug, Serialize)]
 pub struct Delivery {
     pub seq: u64,
+    pub provider: &'static str,
     pub event: String,
     pub id: Option<String>,
     pub outcome: &'static str,
@@ -38,12 +39,17 @@ pub struct Delivery {
 
 /// Sends the notice, or does to it what the faults want; what it returns ends with the first attempts.
 pub fn announce(sandbox: &Arc<Sandbox>, notice: Notice) -> Vec<JoinHandle<()>> {
-    let message = {
+    let (email, event) = (Some(notice.customer.email.as_str()), Some(notice.event.as_str()));
+    let (provider, id, reference, phone) = ("moneroo", Some(notice.id.as_str()), None, None);
+    let moment = Moment { provider, on: On::Webhook, id, reference, email, phone, event };
+    let faults = sandbox.books().faults.take(&moment);
+    dispatch(sandbox, notice.faulty_message(&sandbox.webhook_secret, &faults), &faults)
+}
+
+/// Sends it, unless the faults keep it.
+pub fn dispatch(sandbox: &Arc<Sandbox>, message: Message, faults: &[Fault]) -> Vec<JoinHandle<()>> {
+    {
         let mut books = sandbox.books();
-        let email = Some(notice.customer.email.as_str());
-        let moment = Moment { on: On::Webhook, id: Some(&notice.id), email, event: Some(&notice.event) };
-        let faults = books.faults.take(&moment);
-        let message = notice.faulty_message(&sandbox.webhook_secret, &faults);
         let struck = |kind: Kind| faults.iter().any(|fault| fault.fault == kind);
         if struck(Kind::Drop) {
             books.log_delivery(message.entry("dropped", 0));
@@ -54,8 +60,7 @@ pub fn announce(sandbox: &Arc<Sandbox>, notice: Notice) -> Vec<JoinHandle<()>> {
             books.held.push(message);
             return Vec::new();
         }
-        message
-    };
+    }
     (0..message.copies).map(|_| send(sandbox, message.clone())).collect()
 }
 
@@ -72,7 +77,7 @@ fn send(sandbox: &Arc<Sandbox>, message: Message) -> JoinHandle<()> {
 }
 
 fn retry_unless_delivered(sandbox: &Arc<Sandbox>, message: Message, first: &Delivery) {
-    if first.outcome == "delivered" || first.url.is_none() {
+    if first.outcome == "delivered" || first.url.is_none() || !message.retries {
         return;
     }
     let background = Arc::clone(sandbox);
@@ -119,18 +124,25 @@ pub async fn burst(sandbox: &Arc<Sandbox>, message: &Message, times: u32) -> Vec
     running.join_all().await
 }
 
-/// Delivered means 200, in time, without a redirect.
+/// Delivered means 200, at the rails any 2xx; in time, without a redirect.
 async fn attempt(sandbox: &Arc<Sandbox>, message: &Message, number: u32) -> Delivery {
     let settings = sandbox.books().settings.clone();
     let mut delivery = message.entry("failed", number);
-    delivery.url = message.url.clone().or(settings.webhook_url);
+    let moneroo = message.provider == "moneroo";
+    let rails_url =
+        |url: String| format!("{url}{}provider={}", if url.contains('?') { '&' } else { '?' }, message.provider);
+    let usual = if moneroo { settings.webhook_url } else { settings.rails_webhook_url.map(rails_url) };
+    delivery.url = message.url.clone().or(usual);
     let Some(url) = &delivery.url else {
         delivery.error = Some("no webhook URL is set".into());
         return sandbox.books().log_delivery(delivery);
     };
-    let mut request = sandbox.http.post(url).header("content-type", "application/json");
-    if let Some(signature) = &message.signature {
-        request = request.header(SIGNATURE_HEADER, signature);
+    let puts = message.puts && !settings.posts_only;
+    let request = if puts { sandbox.http.put(url) } else { sandbox.http.post(url) };
+    let mut request = request.header("content-type", message.content_type);
+    if let Some((name, signature)) = message.signed(OffsetDateTime::now_utc().unix_timestamp()) {
+        request = request.header(name, &signature);
+        delivery.signature = Some(signature);
     }
     let started = Instant::now();
     let request = request.timeout(Duration::from_millis(settings.webhook_timeout_ms)).body(message.body.clone());
@@ -138,7 +150,8 @@ async fn attempt(sandbox: &Arc<Sandbox>, message: &Message, number: u32) -> Deli
         Ok(response) => {
             let status = response.status().as_u16();
             delivery.status = Some(status);
-            delivery.outcome = if status == 200 { "delivered" } else { "failed" };
+            let good = if moneroo { status == 200 } else { (200..300).contains(&status) };
+            delivery.outcome = if good { "delivered" } else { "failed" };
             let answer = response.text().await.unwrap_or_default();
             delivery.answer = Some(answer.chars().take(ANSWER_MAX).collect());
         }
@@ -153,6 +166,7 @@ impl Message {
     fn entry(&self, outcome: &'static str, attempt: u32) -> Delivery {
         Delivery {
             seq: 0,
+            provider: self.provider,
             event: self.event.clone(),
             id: self.id.clone(),
             outcome,
@@ -161,7 +175,7 @@ impl Message {
             status: None,
             error: None,
             answer: None,
-            signature: self.signature.clone(),
+            signature: self.signed(OffsetDateTime::now_utc().unix_timestamp()).map(|signed| signed.1),
             body: String::from_utf8_lossy(&self.body[..self.body.len().min(LOGGED_BODY_MAX)]).into_owned(),
             at: stamp(OffsetDateTime::now_utc()),
             ms: 0,

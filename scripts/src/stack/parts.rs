@@ -18,16 +18,25 @@ pub async fn start_sandbox(ports: &Ports) -> Result<sandbox::Handle> {
         secret_key: keys::MONEROO_SECRET_KEY.into(),
         webhook_secret: keys::MONEROO_WEBHOOK_SECRET.into(),
         webhook_url: Some(format!("http://127.0.0.1:{}/functions/v1/moneroo-webhook", ports.api)),
+        rails_webhook_url: Some(format!("http://127.0.0.1:{}/functions/v1/payment-webhook", ports.api)),
         ..sandbox::Config::default()
     };
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports.sandbox));
-    sandbox::serve(address, config).await.with_context(|| format!("the sandbox cannot listen on {address}"))
+    let sandbox = sandbox::serve(address, config).await;
+    let sandbox = sandbox.with_context(|| format!("the sandbox cannot listen on {address}"))?;
+    // Airtel signs nothing and calls one address, which carries the proof.
+    let (api, token) = (ports.api, keys::portal_token("airtel_money"));
+    let portal = format!("http://127.0.0.1:{api}/functions/v1/payment-webhook?provider=airtel_money&t={token}");
+    sandbox.set_portal_url("airtel_money", portal);
+    Ok(sandbox)
 }
 
 pub fn vars(options: &Options, ports: &Ports, sandbox_url: &str) -> BTreeMap<String, String> {
     let mut vars = keys::worker_vars();
     vars.insert("POSTGREST_URL".into(), format!("http://127.0.0.1:{}", ports.rest));
     vars.insert("MONEROO_URL".into(), sandbox_url.into());
+    vars.insert("PAYMENT_CALLBACK_URL".into(), format!("http://127.0.0.1:{}/functions/v1", ports.api));
+    vars.extend(sandbox::rails::dev_vars(sandbox_url));
     vars.extend(options.extra_vars.clone());
     vars
 }

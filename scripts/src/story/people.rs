@@ -42,6 +42,15 @@ impl Person {
     }
 }
 
+impl Person {
+    pub async fn become_admin(&self, db: &Client) -> Result<()> {
+        let sql = "insert into people.user_roles (user_id, role) values ($1, 'admin')";
+        let done = db.execute(sql, &[&self.id]).await;
+        done.map_err(|error| anyhow!("{} cannot become an admin: {}", self.name, postgres::causes(&error)))?;
+        Ok(())
+    }
+}
+
 pub struct Wire {
     client: reqwest::Client,
     api: String,
@@ -84,6 +93,27 @@ impl Wire {
         let own = rows.iter().all(|row| row["user_id"] == who.id.to_string());
         ensure!(own, "{} can read wallets of others: {body}", who.name);
         rows.first().map_or(Ok(0), |row| integer(row, "balance"))
+    }
+
+    /// The newest row that the caller may read; null when there is none.
+    pub async fn newest(&self, who: &Person, view: &str) -> Result<Value> {
+        let url = format!("{}/rest/v1/{view}?order=created_at.desc&limit=1", self.api);
+        let request = self.client.get(url).header("apikey", &self.anon_key).bearer_auth(&who.token);
+        let answer = request.send().await.with_context(|| format!("/rest/v1/{view} does not answer"))?;
+        let (status, body) = (answer.status(), answer.text().await?);
+        ensure!(status.is_success(), "/rest/v1/{view} answered {status} {body}");
+        let mut rows: Vec<Value> = serde_json::from_str(&body).with_context(|| format!("/rest/v1/{view}: {body}"))?;
+        Ok(rows.pop().unwrap_or_default())
+    }
+
+    /// The platform's clock strikes.
+    pub async fn tick(&self, function: &str) -> Result<()> {
+        let url = format!("{}/functions/v1/{function}", self.api);
+        let request = self.client.post(url).header("x-internal-api-key", keys::INTERNAL_API_KEY).json(&json!({}));
+        let answer = request.send().await.with_context(|| format!("{function} does not answer"))?;
+        let (status, body) = (answer.status(), answer.text().await?);
+        ensure!(status.is_success(), "{function} answered {status} {body}");
+        Ok(())
     }
 
     pub async fn text(&self, method: Method, url: &str) -> Result<String> {

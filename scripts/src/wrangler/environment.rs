@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::house;
 
 /// Every variable that some function may read. A name that nobody reads is a mistake, and said so.
-const KNOWN: [&str; 11] = [
+const KNOWN: [&str; 12] = [
     "ALLOWED_ORIGINS",
     "ANON_KEY",
     "JWT_AUDIENCE",
@@ -17,6 +17,7 @@ const KNOWN: [&str; 11] = [
     "JWT_JWKS",
     "LOG",
     "MONEROO_URL",
+    "PAYMENT_CALLBACK_URL",
     "PAYMENT_ENVIRONMENT",
     "PAYMENT_RETURN_URL",
     "POSTGREST_URL",
@@ -81,7 +82,8 @@ impl Environment {
         let one = self.routes.len() == 1 && self.routes[0].pattern.ends_with("/*");
         ensure!(one, "{label}: routes is one pattern, HOST/*, the gateway's; the others follow from it");
         for name in self.vars.keys() {
-            ensure!(KNOWN.contains(&name.as_str()), "{label}: no function reads {name}");
+            let known = KNOWN.iter().chain(&super::RAIL_VARS).any(|known| known == name);
+            ensure!(known, "{label}: no function reads {name}");
         }
         for limit in &self.ratelimits {
             ensure!(

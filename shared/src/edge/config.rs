@@ -8,7 +8,7 @@ use wasm_bindgen::JsValue;
 
 use super::js;
 use crate::auth::Issuer;
-use crate::payments::{Settings, moneroo};
+use crate::payments::{RAILS, Settings, moneroo};
 use crate::secret::Secret;
 
 #[derive(Debug)]
@@ -65,12 +65,14 @@ fn read(env: &JsValue) -> Config {
             moneroo_url: text("MONEROO_URL"),
             moneroo_secret_key: secret("MONEROO_SECRET_KEY"),
             moneroo_webhook_secrets: moneroo::secrets(&text("MONEROO_WEBHOOK_SECRET")),
+            rails: RAILS.iter().map(|name| (*name, secret(name))).collect(),
             tag_key: secret("PAYMENT_TAG_KEY"),
             environment: Some(text("PAYMENT_ENVIRONMENT"))
                 .filter(|e| e == "sandbox")
                 .unwrap_or_else(|| "live".to_owned()),
             return_url: text("PAYMENT_RETURN_URL"),
             return_origins: list(&text("RETURN_ORIGINS")),
+            callback_url: text("PAYMENT_CALLBACK_URL"),
             internal_keys: vec![secret("INTERNAL_API_KEY"), secret("INTERNAL_API_KEY_PREVIOUS")],
         }),
     }

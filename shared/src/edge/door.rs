@@ -80,14 +80,29 @@ impl<'a> Door<'a> {
     }
 
     async fn admit(&self, query: &str, entered: &mut Entered) -> Answer<()> {
-        let get = self.asked.method == "GET" && self.spec.get_too;
-        if self.asked.method != "POST" && !get {
+        let get = self.is_get() && self.spec.get_too;
+        let put = self.asked.method == "PUT" && self.spec.put_too;
+        if self.asked.method != "POST" && !get && !put {
             return Err(METHOD_NOT_ALLOWED.into());
         }
         (entered.user, entered.internal) = self.caller(entered.world.now_ms).await?;
-        self.within_rate(entered.user.as_ref()).await?;
+        // Our own backends share an address, and no limit.
+        if !entered.internal {
+            self.within_rate(entered.user.as_ref()).await?;
+        }
         entered.body = if get { from_query(query) } else { self.body().await? };
         Ok(())
+    }
+
+    pub fn is_get(&self) -> bool {
+        self.asked.method == "GET"
+    }
+
+    /// One field of the query, as it stands there: for names and tokens, which need no decoding.
+    pub fn query(&self, name: &str) -> Option<String> {
+        let (_, query) = self.asked.url.split_once('?')?;
+        let found = query.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name);
+        found.map(|(_, value)| value.to_owned())
     }
 
     /// What stands after `/functions/v1/`, and the query.
@@ -151,7 +166,8 @@ impl<'a> Door<'a> {
     }
 
     async fn body(&self) -> Answer<Vec<u8>> {
-        if let Some(kind) = &self.asked.content_type {
+        // What a provider sends is its own affair, and read only after its proof.
+        if let (Some(kind), false) = (&self.asked.content_type, self.spec.auth == Auth::Webhook) {
             let kind = kind.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
             if !matches!(kind.as_str(), "application/json" | "text/plain" | "") && !kind.ends_with("+json") {
                 return Err(UNSUPPORTED_MEDIA_TYPE.into());
@@ -209,7 +225,13 @@ impl Entered {
                     head.set("x-relay-error", "true");
                 }
                 if status == METHOD_NOT_ALLOWED.status {
-                    head.set("allow", if self.spec.get_too { "GET, POST, OPTIONS" } else { "POST, OPTIONS" });
+                    let allow = match (self.spec.get_too, self.spec.put_too) {
+                        (true, true) => "GET, POST, PUT, OPTIONS",
+                        (true, false) => "GET, POST, OPTIONS",
+                        (false, true) => "POST, PUT, OPTIONS",
+                        (false, false) => "POST, OPTIONS",
+                    };
+                    head.set("allow", allow);
                 }
                 js::response(Some(&problem.body(&self.world.request_id)), &head)
             }

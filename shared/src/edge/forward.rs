@@ -94,7 +94,7 @@ pub async fn pass_on(req: &Request, env: &Env, upstream: Upstream, rest: &str) -
     let body = if matches!(method.as_str(), "GET" | "HEAD") { None } else { req.body().map(Into::into) };
     match js::fetch(&method, &url, &headers, body.as_ref(), TIMEOUT_MS).await {
         Ok(response) => returned(&config, req, &response),
-        Err(Lost::TimedOut | Lost::Unreachable) => answer(&config, req, &UNAVAILABLE.into()),
+        Err(Lost::TimedOut | Lost::Unreachable | Lost::NotSent) => answer(&config, req, &UNAVAILABLE.into()),
     }
 }
 

@@ -28,6 +28,8 @@ pub use tables::list;
 
 use crate::contract::Auth;
 use crate::json;
+use crate::payments::receive::KEPT_HEADERS;
+use crate::payments::{Notice, SIGNATURE_HEADERS};
 use door::{Door, Entered};
 
 /// Which callers a handler may be given; sealed by the private argument.
@@ -79,37 +81,29 @@ where
     entered.leave(&ctx, answer)
 }
 
-/// A webhook as it arrived: the bytes that were signed, and the header that signs them.
-#[derive(Debug)]
-pub struct Raw {
-    pub body: Vec<u8>,
-    pub signature: Option<String>,
-    /// Kept with the event: content type and user agent.
-    pub headers: Vec<(&'static str, String)>,
-}
-
-/// Serves a provider: the handler gets raw bytes and checks the signature itself, before it reads them.
+/// Serves a provider: the handler gets the notice as it arrived and checks its proof itself, before it reads it.
 pub async fn serve_webhook<F>(
     req: Request,
     env: Env,
     ctx: Context,
     contract: &'static Contract<Provider>,
-    signature_header: &'static str,
-    handle: impl FnOnce(Cx<Provider>, Raw) -> F,
+    handle: impl FnOnce(Cx<Provider>, Notice) -> F,
 ) -> Response
 where
     F: Future<Output = Answer<Reply>>,
 {
-    let kept = ["content-type", "user-agent"];
     let sent = req.headers();
-    let headers = kept.iter().filter_map(|name| Some((*name, js::header(&sent, name)?))).collect();
-    let signature = js::header(&sent, signature_header);
-    let entered = match Door::new(req, &env, &contract.spec).enter().await {
+    let names = SIGNATURE_HEADERS.iter().chain(&KEPT_HEADERS);
+    let headers = names.filter_map(|name| Some((*name, js::header(&sent, name)?))).collect();
+    let door = Door::new(req, &env, &contract.spec);
+    let (get, provider, token) = (door.is_get(), door.query("provider"), door.query("t"));
+    let entered = match door.enter().await {
         Ok(entered) => entered,
         Err(response) => return response,
     };
-    let raw = Raw { body: entered.body.clone(), signature, headers };
-    let answer = handle(Cx { caller: Provider, world: entered.world.clone() }, raw).await;
+    let now_s = i64::try_from(entered.world.now_ms / 1000).unwrap_or(i64::MAX);
+    let notice = Notice { get, provider, body: entered.body.clone(), headers, token, now_s };
+    let answer = handle(Cx { caller: Provider, world: entered.world.clone() }, notice).await;
     entered.leave(&ctx, answer)
 }
 

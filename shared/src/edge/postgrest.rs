@@ -24,7 +24,7 @@ impl Db for Gateway {
 fn silence(lost: Lost) -> Silence {
     match lost {
         Lost::TimedOut => Silence::TimedOut,
-        Lost::Unreachable => Silence::Unreachable,
+        Lost::Unreachable | Lost::NotSent => Silence::Unreachable,
     }
 }
 

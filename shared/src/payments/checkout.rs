@@ -4,8 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::moneroo::Moneroo;
-use super::{Created, Customer, Gateway, Intent};
+use super::{Created, Customer, Intent, Reference, call, gateway};
 use crate::contract::User;
 use crate::cx::Cx;
 use crate::error::{Answer, ApiError, NOT_CONFIGURED, PROVIDER_ERROR, PROVIDER_TIMEOUT};
@@ -25,11 +24,17 @@ pub enum Purpose {
 }
 
 /// A request for a checkout. Everything but the deposit's amount is checked against the database.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Order {
-    pub provider: &'static str,
-    pub purpose: Purpose,
+    /// A name of [`super::PROVIDERS`].
+    pub provider: String,
+    /// May be left out where `transaction_id` says it.
+    pub purpose: Option<Purpose>,
     pub purpose_id: Option<String>,
+    /// An open payment of the caller's own that is to be paid through this provider instead.
+    pub transaction_id: Option<String>,
+    /// Digits; whom a request to a phone asks.
+    pub phone: Option<String>,
     pub amount: Option<i64>,
     pub currency: Option<String>,
     pub description: Option<String>,
@@ -64,6 +69,13 @@ pub struct Payment {
     pub currency: String,
     pub description: String,
     provider_amount: Option<i64>,
+    #[serde(default)]
+    exponent: u8,
+    /// Digits: whom a request to a phone asks.
+    phone: Option<String>,
+    /// What the payer's page needs, such as `client_secret`.
+    #[serde(default)]
+    pub data: Map<String, Value>,
     /// False when an open payment, or the answer to an earlier request, is returned again.
     #[serde(skip)]
     pub fresh: bool,
@@ -73,6 +85,7 @@ pub struct Payment {
 struct Attached {
     status: String,
     waiting_events: bool,
+    reference: Reference,
 }
 
 /// # Errors
@@ -80,46 +93,58 @@ struct Attached {
 /// it does not answer (row `unknown`).
 pub async fn start(cx: &Cx<User>, order: &Order) -> Answer<Payment> {
     let settings = &cx.world.settings;
-    let moneroo = Moneroo::configured(settings).ok_or(NOT_CONFIGURED)?;
+    let gateway = gateway(settings, &order.provider).ok_or(NOT_CONFIGURED)?;
     let return_url = return_url(cx, order.return_url.as_deref())?;
     let begun: Begun = cx.rpc_read("payment_begin", order).await?;
     let mut payment = Payment { fresh: begun.fresh, ..begun.payment };
     if !payment.fresh {
         return Ok(payment);
     }
-    let intent = Intent {
-        id: payment.id.clone(),
-        attempt: payment.attempt,
-        amount: payment.provider_amount.ok_or_else(|| ApiError::internal("a fresh payment has a provider amount"))?,
-        currency: payment.currency.clone(),
-        description: payment.description.clone(),
-        return_url,
-        customer: begun.customer,
-        methods: if order.methods.is_empty() { default_methods(&payment.currency) } else { order.methods.clone() },
-    };
-    let created = match cx.world.http.send(moneroo.create(&intent)).await {
-        Ok(answer) => moneroo.created(&answer),
+    let intent = intent(&payment, order, begun.customer, return_url)?;
+    let created = match call::send(cx, &*gateway, gateway.create(&intent)).await {
+        Ok(answer) => gateway.created(&intent, &answer),
+        Err(Lost::NotSent) => Created::Refused("no session".into()),
         // Not reached and timed out look alike from here: the request may have arrived.
         Err(Lost::Unreachable | Lost::TimedOut) => Created::Unknown("no answer".into()),
     };
     match created {
-        Created::Checkout { id, url } => {
+        Created::Open { id, url, data } => {
             let attached: Attached = cx
-                .service("payment_attach", &json!({
-                    "payment_id": payment.id, "provider_payment_id": id, "checkout_url": url, "environment": settings.environment,
-                }))
+                .service(
+                    "payment_attach",
+                    &json!({
+                        "payment_id": payment.id, "provider_payment_id": id, "checkout_url": url,
+                        "environment": settings.environment, "data": data,
+                    }),
+                )
                 .await?;
             if attached.waiting_events {
-                confirm::later(cx, id.clone());
+                confirm::later(cx, attached.reference);
             }
             payment.status = attached.status;
             payment.provider_payment_id = Some(id);
-            payment.checkout_url = Some(url);
+            payment.checkout_url = url;
+            payment.data = data;
             Ok(payment)
         }
         Created::Refused(_) => Err(give_up(cx, &payment, "failed", PROVIDER_ERROR).await),
         Created::Unknown(_) => Err(give_up(cx, &payment, "unknown", PROVIDER_TIMEOUT).await),
     }
+}
+
+fn intent(payment: &Payment, order: &Order, customer: Customer, return_url: String) -> Answer<Intent> {
+    Ok(Intent {
+        id: payment.id.clone(),
+        attempt: payment.attempt,
+        amount: payment.provider_amount.ok_or_else(|| ApiError::internal("a fresh payment has a provider amount"))?,
+        exponent: payment.exponent,
+        currency: payment.currency.clone(),
+        description: payment.description.clone(),
+        return_url,
+        phone: payment.phone.clone(),
+        customer,
+        methods: if order.methods.is_empty() { default_methods(&payment.currency) } else { order.methods.clone() },
+    })
 }
 
 /// What a checkout shows when the client names nothing; elsewhere the provider decides.

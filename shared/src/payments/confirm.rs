@@ -3,8 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::moneroo::Moneroo;
-use super::{Gateway, Truth};
+use super::{Gateway, Reference, Truth, call, gateway};
 use crate::contract::User;
 use crate::cx::Cx;
 use crate::error::{Answer, NOT_CONFIGURED};
@@ -27,27 +26,32 @@ struct Settled {
 ///
 /// # Errors
 /// 503 without the provider's keys; ours when Postgres fails.
-pub async fn confirm<W>(cx: &Cx<W>, payment_id: &str) -> Answer<Confirmed> {
+pub async fn confirm<W>(cx: &Cx<W>, payment: &Reference) -> Answer<Confirmed> {
     let settings = &cx.world.settings;
-    let moneroo = Moneroo::configured(settings).ok_or(NOT_CONFIGURED)?;
-    let Ok(answer) = cx.world.http.send(moneroo.query(payment_id)).await else { return Ok(Confirmed::Silent) };
-    let Some(truth) = moneroo.truth(&answer) else { return Ok(Confirmed::Silent) };
-    let Truth { status, amount, currency, environment, intent } = truth;
+    let gateway = gateway(settings, &payment.provider).ok_or(NOT_CONFIGURED)?;
+    let Some(truth) = ask(cx, &*gateway, payment).await else { return Ok(Confirmed::Silent) };
+    let Truth { status, amount, currency, environment, intent, refunded, dispute } = truth;
     let ours = intent.filter(|claim| amount.is_some_and(|amount| claim.holds(&settings.tag_key, amount, &currency)));
-    let ask = json!({
-        "provider": moneroo.name(), "provider_payment_id": payment_id, "status": status, "amount": amount, "currency": currency,
-        "environment": environment, "expected_environment": settings.environment,
+    let told = json!({
+        "provider": gateway.name(), "provider_payment_id": payment.id(), "status": status, "amount": amount, "currency": currency,
+        "environment": environment, "expected_environment": settings.environment, "refunded": refunded, "dispute": dispute,
         "intent": ours.map(|claim| json!({ "payment_id": claim.intent_id, "attempt": claim.attempt })),
     });
-    let Settled { outcome } = cx.service("payment_settle", &ask).await?;
+    let Settled { outcome } = cx.service("payment_settle", &told).await?;
     Ok(Confirmed::Decided(outcome))
+}
+
+/// The provider's word; `None` while it gives none, or cannot be asked yet.
+pub(super) async fn ask<W>(cx: &Cx<W>, gateway: &dyn Gateway, payment: &Reference) -> Option<Truth> {
+    let answer = call::send(cx, gateway, gateway.query(payment)?).await.ok()?;
+    gateway.truth(payment, &answer)
 }
 
 /// A caller's own payment, as `payment_get` gives it.
 #[derive(Debug, Deserialize)]
 pub struct Own {
     ask_provider: bool,
-    provider_payment_id: Option<String>,
+    reference: Reference,
     /// What the wallet of the payment's currency holds, minor units.
     pub balance: Option<i64>,
     /// id, status, amount, fee, currency, created_at, settlement.
@@ -64,16 +68,18 @@ pub struct Own {
 pub async fn own(cx: &Cx<User>, payment_id: Option<&str>) -> Answer<Own> {
     let wanted = json!({ "payment_id": payment_id });
     let own: Own = cx.rpc_read("payment_get", &wanted).await?;
-    let (true, Some(id)) = (own.ask_provider, &own.provider_payment_id) else { return Ok(own) };
-    let stale = confirm(cx, id).await? == Confirmed::Silent;
+    if !own.ask_provider {
+        return Ok(own);
+    }
+    let stale = confirm(cx, &own.reference).await? == Confirmed::Silent;
     Ok(Own { stale, ..cx.rpc_read("payment_get", &wanted).await? })
 }
 
 /// The same after the response has gone out. What fails here stays in the inbox for the sweep.
-pub fn later<W: Clone + 'static>(cx: &Cx<W>, payment_id: String) {
+pub fn later<W: Clone + 'static>(cx: &Cx<W>, payment: Reference) {
     let own = cx.clone();
     cx.after_response(async move {
-        let _: Answer<Confirmed> = confirm(&own, &payment_id).await;
+        let _: Answer<Confirmed> = confirm(&own, &payment).await;
     });
 }
 

@@ -1,44 +1,58 @@
 //! Money from outside. A provider is pure: it builds requests, reads answers and checks signatures; the flows around it
 //! ([`checkout`], [`confirm`]) talk to Postgres and to the network through ports.
 
+pub mod airtel_money;
+mod call;
 pub mod checkout;
+pub mod cinetpay;
 pub mod confirm;
+pub mod decimal;
+pub mod flutterwave;
+pub mod flutterwave_v4;
+pub mod form;
 pub mod moneroo;
+mod moneroo_payouts;
+pub mod mtn_momo;
+mod notice;
+pub mod orange_money;
+pub mod paydunya;
+pub mod payouts;
+pub mod paystack;
+pub mod receive;
+pub mod reconcile;
+mod settings;
+pub mod stripe;
+pub mod sweep;
+pub mod wave;
+pub mod wire;
+
+pub use notice::{Hint, Notice, SIGNATURE_HEADERS, Subject, callback_token, called_back};
+pub use payouts::{Payout, PayoutStatus, PayoutTruth, Payouts, Sent};
+pub use settings::{RAILS, Settings};
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::http::{Incoming, Outgoing};
 use crate::secret::{Secret, hmac_hex};
 
-/// The settings that payments read; empty secrets mean "not configured" and are refused, never skipped.
-#[derive(Clone, Debug, Default)]
-pub struct Settings {
-    pub moneroo_url: String,
-    pub moneroo_secret_key: Secret,
-    /// Several while a secret is rotated.
-    pub moneroo_webhook_secrets: Vec<Secret>,
-    pub tag_key: Secret,
-    /// `live` or `sandbox`; a payment of the other environment never settles.
-    pub environment: String,
-    pub return_url: String,
-    /// Origins a client may send its payer back to; `*` for development.
-    pub return_origins: Vec<String>,
-    pub internal_keys: Vec<Secret>,
-}
-
-/// A checkout to create, in the provider's units.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A payment to ask for, in the provider's units.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Intent {
-    /// Our payment's id.
+    /// Our payment's id, a UUID.
     pub id: String,
     pub attempt: i32,
-    /// The provider's integer: whole units at Moneroo, whatever the currency's exponent.
+    /// The provider's integer, from `provider_currencies`: whole units at Moneroo, hundredths at Paystack.
     pub amount: i64,
+    /// Digits of that integer behind the point, for providers that write decimals.
+    pub exponent: u8,
     pub currency: String,
     pub description: String,
     pub return_url: String,
     pub customer: Customer,
     pub methods: Vec<String>,
+    /// Digits only, for a request to a phone.
+    pub phone: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,17 +67,63 @@ pub struct Customer {
     pub phone: Option<String>,
 }
 
-/// What creating a checkout came to.
+/// What asking came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Created {
-    Checkout {
+    /// It exists there.
+    Open {
         id: String,
-        url: String,
+        /// Where the payer goes; `None` when the provider asks the phone, or the page needs `data`.
+        url: Option<String>,
+        /// What asking again needs (`pay_token`), what proves a notification (`notif_token`), what a page needs
+        /// (`client_secret`): stored with the payment.
+        data: Map<String, Value>,
     },
     /// The provider said no: nothing exists there.
     Refused(String),
     /// It may exist there: our row becomes `unknown`, never `failed`.
     Unknown(String),
+}
+
+/// A payment of ours as its row knows it: all that asking the provider again may need.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reference {
+    pub provider: String,
+    /// The provider's id; null while its answer is missing.
+    pub provider_payment_id: Option<String>,
+    /// Ours; null for one that we do not know.
+    #[serde(default)]
+    pub payment_id: Option<String>,
+    /// In the provider's units.
+    #[serde(default)]
+    pub amount: i64,
+    #[serde(default)]
+    pub exponent: u8,
+    #[serde(default)]
+    pub currency: String,
+    /// What [`Created::Open`] gave us to keep.
+    #[serde(default)]
+    pub data: Map<String, Value>,
+}
+
+impl Reference {
+    /// A payment of which we know nothing but its id.
+    #[must_use]
+    pub fn orphan(provider: &str, id: &str) -> Self {
+        Self { provider: provider.to_owned(), provider_payment_id: Some(id.to_owned()), ..Self::default() }
+    }
+
+    /// The provider's id, or nothing.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.provider_payment_id.as_deref().unwrap_or_default()
+    }
+
+    /// A text that was kept in `data`.
+    #[must_use]
+    pub fn kept(&self, name: &str) -> Option<&str> {
+        self.data.get(name)?.as_str().filter(|text| !text.is_empty())
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -79,11 +139,31 @@ pub enum Status {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Truth {
     pub status: Status,
-    /// In the provider's units; `None` when it is not a whole, positive number.
+    /// In the provider's units; `None` when it is not a whole, positive number of them.
     pub amount: Option<i64>,
     pub currency: String,
     pub environment: String,
     pub intent: Option<Claim>,
+    /// What has gone back to the payer there, in the provider's units; `None` where it does not say.
+    pub refunded: Option<i64>,
+    pub dispute: Option<Dispute>,
+}
+
+/// A payer's objection, as the card provider tells it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Dispute {
+    pub id: String,
+    pub state: DisputeState,
+    /// In the provider's units.
+    pub amount: i64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DisputeState {
+    Open,
+    Lost,
+    Won,
 }
 
 /// The metadata we gave it at creation. Worth nothing until [`Claim::holds`].
@@ -108,28 +188,90 @@ pub fn tag(key: &Secret, intent_id: &str, attempt: i32, amount: i64, currency: &
     hmac_hex(key, format!("{intent_id}|{attempt}|{amount}|{currency}").as_bytes())
 }
 
-/// What a webhook said. A hint: it says where to look, never what to believe.
+/// The answer to a login.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hint {
-    pub event: String,
-    pub payment_id: String,
-    /// Semantic, so that the same news in other bytes is still the same.
-    pub dedupe_key: String,
-    pub known: bool,
+pub struct Session {
+    pub bearer: String,
+    /// Seconds.
+    pub lives_s: u64,
 }
 
-/// One payment provider, without a network: adding one touches its file and a table row.
+/// One payment provider, without a network: adding one touches its file and table rows.
 pub trait Gateway {
     fn name(&self) -> &'static str;
+    /// Asked first where calls need a session; its bearer is put on every other request.
+    fn login(&self) -> Option<Outgoing> {
+        None
+    }
+    fn session(&self, _answer: &Incoming) -> Option<Session> {
+        None
+    }
     fn create(&self, intent: &Intent) -> Outgoing;
-    fn created(&self, answer: &Incoming) -> Created;
-    fn query(&self, payment_id: &str) -> Outgoing;
+    fn created(&self, intent: &Intent, answer: &Incoming) -> Created;
+    /// `None`: without what the row lacks, this provider cannot be asked.
+    fn query(&self, payment: &Reference) -> Option<Outgoing>;
     /// `None`: no usable answer; ask again later.
-    fn truth(&self, answer: &Incoming) -> Option<Truth>;
-    /// True when any live secret verifies the raw bytes.
-    fn authentic(&self, body: &[u8], signature: Option<&str>) -> bool;
+    fn truth(&self, payment: &Reference, answer: &Incoming) -> Option<Truth>;
+    /// Looks for a payment whose answer was lost, by our own id, where [`Gateway::query`] cannot.
+    fn search(&self, _payment: &Reference) -> Option<Outgoing> {
+        None
+    }
+    /// The provider's id that the search found.
+    fn found(&self, _payment: &Reference, _answer: &Incoming) -> Option<String> {
+        None
+    }
+    /// `None`: its signing secret is not configured, which is 503 and never a skipped check.
+    fn authentic(&self, notice: &Notice) -> Option<bool>;
     /// `None`: not an event of this provider.
-    fn hint(&self, body: &[u8]) -> Option<Hint>;
+    fn hint(&self, notice: &Notice) -> Option<Hint>;
+    /// The way out, where it has one.
+    fn payouts(&self) -> Option<&dyn Payouts> {
+        None
+    }
+}
+
+/// Every provider, in the order of the documentation.
+pub const PROVIDERS: [&str; 11] = [
+    "moneroo",
+    "stripe",
+    "paystack",
+    "flutterwave",
+    "flutterwave_v4",
+    "cinetpay",
+    "wave",
+    "orange_money",
+    "mtn_momo",
+    "airtel_money",
+    "paydunya",
+];
+
+/// The adapter of a provider; `None` for an unknown name and without its keys: the caller answers 503, there is no
+/// simulation.
+#[must_use]
+pub fn gateway<'a>(settings: &'a Settings, provider: &str) -> Option<Box<dyn Gateway + 'a>> {
+    if settings.tag_key.is_empty() {
+        return None;
+    }
+    Some(match provider {
+        "moneroo" => Box::new(moneroo::Moneroo::configured(settings)?),
+        "stripe" => Box::new(stripe::Stripe::configured(settings)?),
+        "paystack" => Box::new(paystack::Paystack::configured(settings)?),
+        "flutterwave" => Box::new(flutterwave::Flutterwave::configured(settings)?),
+        "flutterwave_v4" => Box::new(flutterwave_v4::FlutterwaveV4::configured(settings)?),
+        "cinetpay" => Box::new(cinetpay::Cinetpay::configured(settings)?),
+        "wave" => Box::new(wave::Wave::configured(settings)?),
+        "orange_money" => Box::new(orange_money::OrangeMoney::configured(settings)?),
+        "mtn_momo" => Box::new(mtn_momo::MtnMomo::configured(settings)?),
+        "airtel_money" => Box::new(airtel_money::AirtelMoney::configured(settings)?),
+        "paydunya" => Box::new(paydunya::Paydunya::configured(settings)?),
+        _ => return None,
+    })
+}
+
+/// The providers whose keys are here.
+#[must_use]
+pub fn configured(settings: &Settings) -> Vec<&'static str> {
+    PROVIDERS.into_iter().filter(|name| gateway(settings, name).is_some()).collect()
 }
 
 #[cfg(test)]

@@ -93,10 +93,12 @@ pub fn settings() -> Settings {
         moneroo_url: "http://provider".into(),
         moneroo_secret_key: Secret::new("sk_sandbox".into()),
         moneroo_webhook_secrets: moneroo::secrets("whsec_moneroo_test"),
+        rails: std::collections::BTreeMap::new(),
         tag_key: Secret::new("tag".into()),
         environment: "sandbox".into(),
         return_url: "https://app.cauris.test/return".into(),
         return_origins: vec!["https://app.cauris.test".into()],
+        callback_url: "https://api.cauris.test/functions/v1".into(),
         internal_keys: vec![Secret::new("internal-key".into())],
     }
 }

@@ -6,7 +6,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use super::{Outcome, answer, problem, read};
-use crate::message::{self, Message, Notice};
+use crate::message::{Message, Notice};
+use crate::rails::control::known;
 use crate::state::Sandbox;
 use crate::webhooks::{self, Delivery};
 
@@ -14,16 +15,18 @@ const TIMES_MAX: u32 = 1_000;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Again {
+pub struct Again {
     #[serde(default = "once")]
-    times: u32,
+    pub times: u32,
     /// Another status than the true one: the webhook lies, verify does not.
-    status: Option<String>,
+    pub status: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Raw {
+    /// Whose webhook: signed and addressed as this provider does; Moneroo's when absent.
+    provider: Option<String>,
     /// A string is sent as it is, anything else as compact JSON.
     body: Option<Value>,
     /// For bytes that are no UTF-8.
@@ -80,10 +83,14 @@ pub async fn deliver(sandbox: &Arc<Sandbox>, body: Value) -> Outcome {
         (None, Some(digits)) => hex::decode(digits).map_err(|error| problem(422, error.to_string()))?,
         _ => return Err(problem(422, "exactly one of body and body_hex is required")),
     };
-    let secret = ask.secret.as_deref().unwrap_or(&sandbox.webhook_secret);
-    let signature = ask.signature.unwrap_or_else(|| Some(message::sign(secret, &bytes)));
-    let message =
-        Message { event: "raw".into(), id: None, body: bytes, signature, url: ask.url, copies: 1, delay_ms: 0 };
+    let usual = match ask.provider.as_deref() {
+        None | Some("moneroo") => Message::moneroo(&sandbox.webhook_secret, None),
+        Some(provider) => Message::of(known(provider)?),
+    };
+    let mut message = Message { event: "raw".into(), body: bytes, signature: ask.signature, url: ask.url, ..usual };
+    if let (Some(seal), Some(secret)) = (&mut message.seal, ask.secret) {
+        seal.secret = secret;
+    }
     send(sandbox, &message, ask.times).await
 }
 
@@ -93,7 +100,7 @@ pub async fn release(sandbox: &Arc<Sandbox>, body: Value) -> Outcome {
     Ok(json!({ "statuses": statuses(&sent), "deliveries": answer(&sent)? }))
 }
 
-async fn send(sandbox: &Arc<Sandbox>, message: &Message, times: u32) -> Outcome {
+pub async fn send(sandbox: &Arc<Sandbox>, message: &Message, times: u32) -> Outcome {
     if !(1..=TIMES_MAX).contains(&times) {
         return Err(problem(422, format!("times is 1 to {TIMES_MAX}")));
     }

@@ -10,29 +10,30 @@ use super::lists::{self, no_payment, no_payout};
 use super::{Outcome, hooks, problem, read};
 use crate::message::Notice;
 use crate::payments::{self, Moved};
+use crate::rails;
 use crate::records::{Customer, Hand, Payment, Status};
 use crate::state::Sandbox;
 use crate::{payouts, webhooks};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Move {
+pub struct Move {
     /// Also what the provider should never do, like failed after success.
     #[serde(default)]
-    force: bool,
+    pub force: bool,
     /// Answer after the webhook's first attempt.
     #[serde(default)]
-    wait: bool,
+    pub wait: bool,
     /// No webhook.
     #[serde(default)]
-    quiet: bool,
+    pub quiet: bool,
     method: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Age {
-    days: i64,
+pub struct Age {
+    pub days: i64,
 }
 
 /// A payment that nobody asked for through the API: somebody else's, an old one, one from another environment.
@@ -69,6 +70,9 @@ fn sandbox_environment() -> String {
 }
 
 pub async fn create(sandbox: &Arc<Sandbox>, body: Value) -> Outcome {
+    if body.get("provider").is_some_and(|provider| provider != "moneroo") {
+        return rails::control::create(sandbox, body).await;
+    }
     let ask: Foreign = read(body)?;
     let payment = Payment {
         status: ask.status,
@@ -92,6 +96,10 @@ pub async fn create(sandbox: &Arc<Sandbox>, body: Value) -> Outcome {
 }
 
 pub async fn payment(sandbox: &Arc<Sandbox>, id: &str, order: &str, body: Value) -> Outcome {
+    let at_rails = if sandbox.books().payment(id).is_none() { rails::control::find(sandbox, id) } else { None };
+    if let Some(payment) = at_rails {
+        return rails::control::order(sandbox, &payment, order, body).await;
+    }
     let to = match order {
         "pay" => Status::Success,
         "fail" => Status::Failed,
@@ -146,7 +154,7 @@ pub async fn payout(sandbox: &Arc<Sandbox>, id: &str, order: &str, body: Value) 
     lists::payout(sandbox, id)
 }
 
-async fn settle(moved: Moved, wait: bool) -> Result<(), super::Problem> {
+pub async fn settle(moved: Moved, wait: bool) -> Result<(), super::Problem> {
     match moved {
         Moved::Done(sent) if wait => finish(sent).await,
         Moved::Done(_) => {}
@@ -156,13 +164,13 @@ async fn settle(moved: Moved, wait: bool) -> Result<(), super::Problem> {
     Ok(())
 }
 
-async fn finish(sent: Vec<tokio::task::JoinHandle<()>>) {
+pub async fn finish(sent: Vec<tokio::task::JoinHandle<()>>) {
     for attempt in sent {
         // It ends in error only when the runtime does.
         let _ = attempt.await;
     }
 }
 
-fn fields(body: Value) -> Result<Map<String, Value>, super::Problem> {
+pub fn fields(body: Value) -> Result<Map<String, Value>, super::Problem> {
     if let Value::Object(fields) = body { Ok(fields) } else { Err(problem(422, "an object is expected")) }
 }

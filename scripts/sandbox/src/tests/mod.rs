@@ -5,6 +5,7 @@ mod control;
 mod delivery;
 mod faults;
 mod protocol;
+mod rails;
 
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -14,9 +15,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::IntoResponse;
-use axum::routing::post;
+use axum::routing::any;
 use serde_json::{Value, json};
 
 use crate::{Config, Handle, serve, sign};
@@ -28,7 +29,11 @@ const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCA
 /// One webhook as the receiver saw it.
 #[derive(Clone, Debug)]
 struct Got {
+    /// Moneroo's.
     signature: Option<String>,
+    headers: HeaderMap,
+    method: Method,
+    uri: Uri,
     body: Vec<u8>,
 }
 
@@ -39,6 +44,10 @@ impl Got {
 
     fn event(&self) -> String {
         self.json()["event"].as_str().expect("an event").to_owned()
+    }
+
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
     fn is_authentic(&self) -> bool {
@@ -82,9 +91,16 @@ impl Receiver {
     }
 }
 
-async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, body: Bytes) -> impl IntoResponse {
+async fn receive(
+    State(receiver): State<Receiver>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> impl IntoResponse {
     let signature = headers.get("x-moneroo-signature").and_then(|value| value.to_str().ok()).map(str::to_owned);
-    receiver.got.lock().expect("the list").push(Got { signature, body: body.to_vec() });
+    let body = body.to_vec();
+    receiver.got.lock().expect("the list").push(Got { signature, headers, method, uri, body });
     let plan = receiver.plan.lock().expect("the plan").pop_front();
     match plan {
         Some(Plan::Status(status)) => {
@@ -112,14 +128,15 @@ impl World {
 
     async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let receiver = Receiver::default();
-        let app = Router::new().route("/hook", post(receive)).with_state(receiver.clone());
+        let app = Router::new().route("/hook", any(receive)).with_state(receiver.clone());
         let listener = tokio::net::TcpListener::bind(LOOPBACK).await.expect("a free port");
         let hook = format!("http://{}/hook", listener.local_addr().expect("an address"));
         tokio::spawn(async move { axum::serve(listener, app).await });
         let mut config = Config {
             secret_key: KEY.into(),
             webhook_secret: SECRET.into(),
-            webhook_url: Some(hook),
+            webhook_url: Some(hook.clone()),
+            rails_webhook_url: Some(hook),
             requests_per_minute: 0,
             retry_delay: Duration::from_millis(30),
             initiated_events: false,

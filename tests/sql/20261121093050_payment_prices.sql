@@ -1,0 +1,104 @@
+begin;
+-- The code of a refusal, or the SQLSTATE of any other error; 'ok' when there is none.
+create function pg_temp.code(command text) returns text language plpgsql as $$
+begin
+    execute command;
+    return 'ok';
+exception when sqlstate 'PGRST' then
+    return sqlerrm::jsonb ->> 'code';
+when others then
+    return sqlstate;
+end $$;
+create function pg_temp.person(n integer) returns uuid language plpgsql as $$
+declare
+    someone uuid := ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid;
+begin
+    insert into auth.users (id, email, raw_user_meta_data)
+    values (someone, 'p' || n || '@payments.test', '{"first_name": "Awa", "last_name": "Diallo"}');
+    return someone;
+end $$;
+create function pg_temp.ask(who uuid, fn text, ask jsonb) returns jsonb language plpgsql as $$
+declare
+    answer jsonb;
+begin
+    perform set_config('request.jwt.claims', jsonb_build_object('sub', who, 'role', 'authenticated')::text, true);
+    perform set_config('role', 'authenticated', true);
+    execute format('select api.%I($1)', fn) into answer using ask;
+    perform set_config('role', 'none', true);
+    return answer;
+end $$;
+-- Begins a payment: what is not said is a deposit of 100 000 GNF.
+create function pg_temp.begin(who uuid, more jsonb default '{}') returns jsonb language sql as $$
+    select pg_temp.ask(who, 'payment_begin', '{"provider": "moneroo", "purpose": "wallet_deposit", "amount": 100000}' || more)
+$$;
+create function pg_temp.refusal(who uuid, more jsonb default '{}') returns text language plpgsql as $$
+begin
+    return coalesce(pg_temp.begin(who, more) ->> 'code', 'ok');
+exception when sqlstate 'PGRST' then
+    return sqlerrm::jsonb ->> 'code';
+end $$;
+-- What comes back from the provider, said straight to the row: the functions for it have tests of their own.
+create function pg_temp.opened(begun jsonb, state text default 'pending', age interval default '1 minute') returns void
+    language sql as $$
+    update payments.payments p set status = state, provider_payment_id = 'py_' || p.id, created_at = now() - age, attached_at = now(),
+           checkout_url = 'https://checkout.test/' || p.id where p.id = (begun -> 'payment' ->> 'id')::uuid
+$$;
+create function pg_temp.id(begun jsonb) returns text language sql as $$ select begun -> 'payment' ->> 'id' $$;
+create function pg_temp.plan(plan text, test integer default null) returns jsonb language sql as $$
+    select '{"purpose": "plan_purchase", "amount": null}' || jsonb_strip_nulls(jsonb_build_object('plan_id', plan,
+        'test_id', '00000000-0000-4000-8000-00000000000' || test))
+$$;
+
+-- Only the amount of a deposit is the payer's to choose, within its bounds; a blocked wallet takes none.
+do $$
+declare
+    carol uuid := pg_temp.person(3);
+begin
+    update ledger.risk_rules set value = 9007199254740991 where key = 'suspicious_total';
+    assert pg_temp.refusal(carol, '{"amount": null}') = 'VALIDATION_ERROR' and pg_temp.refusal(carol, '{"amount": 0}') = 'VALIDATION_ERROR';
+    assert pg_temp.refusal(carol, '{"amount": 1.5}') = 'VALIDATION_ERROR' and pg_temp.refusal(carol, '{"amount": "1000"}') = 'VALIDATION_ERROR';
+    assert pg_temp.refusal(carol, '{"amount": 99}') = 'AMOUNT_OUT_OF_RANGE', 'below the wallet''s minimum';
+    assert pg_temp.refusal(carol, '{"amount": 994}') = 'AMOUNT_OUT_OF_RANGE' and pg_temp.refusal(carol, '{"amount": 995}') = 'ok',
+        'what the provider is asked for, fee included, begins at 1 000';
+    assert pg_temp.refusal(carol, '{"amount": 49751245}') = 'AMOUNT_OUT_OF_RANGE' and pg_temp.refusal(carol, '{"amount": 49751244}') = 'ok';
+    assert pg_temp.refusal(carol, '{"currency": "USD"}') = 'AMOUNT_OUT_OF_RANGE' and pg_temp.refusal(carol, '{"currency": "ZZZ"}') = 'AMOUNT_OUT_OF_RANGE';
+    assert pg_temp.refusal(carol, '{"provider": "paypal"}') = 'VALIDATION_ERROR' and pg_temp.refusal(carol, '{"provider": null}') = 'VALIDATION_ERROR';
+    assert pg_temp.refusal(carol, '{"provider": "wave"}') = 'NOT_CONFIGURED', 'wave takes no francs of Guinea';
+    update ledger.wallets set status = 'blocked' where user_id = carol;
+    assert pg_temp.refusal(carol) = 'WALLET_BLOCKED';
+    assert (select count(*) from payments.payments where user_id = carol) = 2, 'a refusal left a row';
+end $$;
+
+-- The price of anything else is the database's: another amount or currency is refused and says what is due.
+do $$
+declare
+    dora uuid := pg_temp.person(4);
+    begun jsonb;
+begin
+    assert pg_temp.refusal(dora, pg_temp.plan('premium_subscription') || '{"amount": 1}') = 'AMOUNT_MISMATCH';
+    assert pg_temp.refusal(dora, pg_temp.plan('premium_subscription') || '{"amount": 14999}') = 'AMOUNT_MISMATCH';
+    assert pg_temp.refusal(dora, pg_temp.plan('premium_subscription') || '{"currency": "GNF"}') = 'CURRENCY_MISMATCH';
+    assert pg_temp.refusal(dora, pg_temp.plan('gold')) = 'NOT_FOUND' and pg_temp.refusal(dora, '{"purpose": "plan_purchase", "amount": null}') = 'NOT_FOUND';
+    begun := pg_temp.begin(dora, pg_temp.plan('premium_subscription') || '{"amount": 15000, "currency": "XAF"}');
+    assert begun -> 'payment' @> '{"amount": 15000, "fee": 0, "total": 15000, "currency": "XAF", "provider_amount": 15000}', begun::text;
+    assert (select status || ':' || user_id from payments.paid_entitlements where id =
+        (select purpose_id from payments.payments where id = pg_temp.id(begun)::uuid)) = 'pending:' || dora;
+    assert pg_temp.refusal(dora, pg_temp.plan('premium_report')) = 'VALIDATION_ERROR', 'a report is for one test';
+    assert pg_temp.refusal(dora, pg_temp.plan('premium_report', 1)) = 'ok' and pg_temp.refusal(dora, pg_temp.plan('premium_report', 2)) = 'ok';
+    assert pg_temp.refusal(dora, jsonb_build_object('purpose', 'ride', 'amount', null, 'purpose_id', gen_random_uuid())) = 'NOT_FOUND';
+    assert pg_temp.refusal(dora, jsonb_build_object('purpose', 'order', 'purpose_id', gen_random_uuid())) = 'NOT_FOUND';
+    assert pg_temp.refusal(dora, '{"purpose": null}') = 'NOT_FOUND';
+end $$;
+
+-- A plan that runs is not sold twice; when its period is over it is, also to one who named a test he did not have to name.
+do $$
+declare
+    erin uuid := pg_temp.person(5);
+begin
+    perform pg_temp.begin(erin, pg_temp.plan('premium_subscription', 3));
+    update payments.paid_entitlements set status = 'active', expires_at = now() + interval '1 second' where user_id = erin;
+    assert pg_temp.refusal(erin, pg_temp.plan('premium_subscription')) = 'ALREADY_PAID' and pg_temp.refusal(erin, pg_temp.plan('enterprise_plan')) = 'ok';
+    update payments.paid_entitlements set expires_at = now() - interval '1 second' where user_id = erin and status = 'active';
+    assert pg_temp.refusal(erin, pg_temp.plan('premium_subscription', 3)) = 'ok', 'a period that is over forbids the next';
+end $$;
+rollback;

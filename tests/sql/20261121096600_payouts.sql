@@ -1,0 +1,210 @@
+begin;
+-- The code of a refusal, or the SQLSTATE of any other error; 'ok' when there is none.
+create function pg_temp.code(command text) returns text language plpgsql as $$
+begin
+    execute command;
+    return 'ok';
+exception when sqlstate 'PGRST' then
+    return sqlerrm::jsonb ->> 'code';
+when others then
+    return sqlstate;
+end $$;
+create function pg_temp.person(n integer) returns uuid language sql as $$
+    insert into auth.users (id, email, raw_user_meta_data) values (('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid,
+        'p' || n || '@payouts.test', '{"first_name": "Awa", "last_name": "Diallo"}') on conflict do nothing;
+    select ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid
+$$;
+create function pg_temp.ask(door text, who uuid, fn text, ask jsonb) returns jsonb language plpgsql as $$
+declare
+    answer jsonb;
+begin
+    perform set_config('request.jwt.claims', jsonb_strip_nulls(jsonb_build_object('sub', who, 'role', door, 'aal', 'aal2'))::text, true);
+    perform set_config('role', door, true);
+    execute format('select api.%I($1)', fn) into answer using ask;
+    perform set_config('role', 'none', true);
+    return answer;
+end $$;
+create function pg_temp.service(fn text, ask jsonb) returns jsonb language sql as $$ select pg_temp.ask('service_role', null, fn, ask) $$;
+create function pg_temp.fund(n integer, amount bigint, cur text) returns void language plpgsql as $$
+declare
+    wallet uuid := ledger.wallet_for(pg_temp.person(n), cur);
+begin
+    perform ledger.post('deposit', cur, array[row(ledger.platform_account('provider_clearing', cur), -amount), row(wallet, amount)]::ledger.leg[],
+        null, null, amount);
+    update ledger.wallets set daily_limit = 100000000, monthly_limit = 100000000 where id = wallet;
+end $$;
+-- A withdrawal of person n: 10 000 XOF to a wave number of Ivory Coast, unless said otherwise.
+create function pg_temp.withdrawn(n integer, more jsonb default '{}') returns payments.payouts language plpgsql as $$
+declare
+    ask jsonb := '{"operation": "withdraw", "amount": 10000, "currency": "XOF", "method": "wave", "phone": "2250700000001", "confirm_duplicate": true}' || more;
+    got jsonb;
+begin
+    perform pg_temp.fund(n, 20000, ask ->> 'currency');
+    got := pg_temp.ask('authenticated', pg_temp.person(n), 'wallet_operations', ask);
+    return o from payments.payouts o where o.transaction_id = (got ->> 'transaction_id')::uuid;
+end $$;
+create function pg_temp.claim(providers text default '{moneroo,stripe}') returns jsonb language sql as $$
+    select pg_temp.service('payout_claim', jsonb_build_object('providers', to_jsonb(providers::text[])))
+$$;
+-- Claimed and accepted: the provider's id is po_ and ours.
+create function pg_temp.sent(n integer, more jsonb default '{}') returns payments.payouts language plpgsql as $$
+declare
+    o payments.payouts := pg_temp.withdrawn(n, more);
+begin
+    perform pg_temp.claim();
+    perform pg_temp.service('payout_sent', jsonb_build_object('payout_id', o.id, 'outcome', 'accepted', 'provider_payout_id', 'po_' || o.id));
+    return x from payments.payouts x where x.id = o.id;
+end $$;
+create function pg_temp.says(o payments.payouts, status text, more jsonb default '{}') returns text language sql as $$
+    select pg_temp.service('payout_settle', jsonb_build_object('provider', 'moneroo', 'provider_payout_id', 'po_' || o.id, 'status', status,
+        'amount', o.amount, 'currency', o.currency, 'environment', 'live', 'expected_environment', 'live', 'payout_id', null) || more) ->> 'outcome'
+$$;
+create function pg_temp.now(o payments.payouts) returns text language sql
+    return (select status || case when returned then ' returned' else '' end from payments.payouts x where x.id = o.id);
+create function pg_temp.balance(n integer, cur text default 'XOF') returns bigint language sql
+    return coalesce((select balance from ledger.wallets where user_id = pg_temp.person(n) and currency = cur), 0);
+create function pg_temp.platform(kind text, cur text default 'XOF') returns bigint language sql
+    return (select coalesce(sum(e.amount), 0)::bigint from ledger.entries e where e.account_id = ledger.platform_account(kind, cur));
+create function pg_temp.alerts(kind text, target text) returns bigint language sql
+    return (select count(*) from core.outbox where channel = 'alert' and payload ->> 'type' = kind and payload ->> 'target' like target);
+create function pg_temp.stands() returns void language plpgsql as $$
+begin
+    assert (ledger.check_books() ->> 'ok')::boolean, 'the books do not balance: ' || ledger.check_books();
+end $$;
+
+-- The rail follows currency, method and the country of the number; a provider's own code says it directly; no rail is for people.
+do $$
+declare
+    c record;
+    o payments.payouts;
+begin
+    for c in select * from (values ('XOF', 'wave', '2250700000001', 'moneroo wave_ci'), ('XOF', 'wave', '221770000001', 'moneroo wave_sn'),
+        ('XOF', 'orange_money', '2250700000001', 'moneroo orange_ci'), ('XOF', 'orange_money', '22370000001', 'moneroo orange_ml'),
+        ('XOF', 'mtn_momo', '22990000001', 'moneroo mtn_bj'), ('XOF', 'mtn_money', '2250500000001', 'moneroo mtn_ci'),
+        ('XOF', 'moov_bj', '22990000001', 'moneroo moov_bj'), ('XAF', 'orange_money', '237690000001', 'moneroo orange_cm'),
+        ('XOF', 'wave', '22990000001', null), ('XOF', 'orange_ci', '221770000001', null), ('GNF', 'orange_money', '224620000001', null),
+        ('GNF', 'mtn_momo', '224660000001', null), ('XAF', 'mpesa', '254700000001', null), ('XOF', 'unheard_of', '2250700000001', null))
+        as t (cur, method, phone, rail)
+    loop
+        o.currency := c.cur; o.method := c.method; o.destination := c.phone; o.amount := 5000;
+        assert (select r.provider || ' ' || r.provider_method from payments.rail_of(o) r) is not distinct from c.rail, format('%s %s', c.method, c.phone);
+    end loop;
+    o.currency := 'GHS'; o.method := 'mtn_momo'; o.destination := '233240000001'; o.amount := 5050;
+    assert (payments.rail_of(o)).provider is null, 'a part of a cedi is not for this provider';
+    o.amount := 5000;
+    assert (payments.rail_of(o)).provider = 'moneroo';
+    update payments.payout_rails set enabled = false where currency = 'GHS';
+    assert (payments.rail_of(o)).provider is null, 'a rail that is switched off';
+end $$;
+
+-- Claimed once, before it is sent, and never again; what goes out is in the provider's units and words.
+do $$
+declare
+    o payments.payouts := pg_temp.withdrawn(1);
+    got jsonb := pg_temp.claim();
+begin
+    assert got ->> 'manual' = '0' and got -> 'due' = jsonb_build_array(jsonb_build_object('payout_id', o.id, 'provider', 'moneroo', 'provider_payout_id', null,
+        'amount', 10000, 'exponent', 0, 'currency', 'XOF', 'method', 'wave_ci', 'destination', '2250700000001', 'customer',
+        '{"email": "p1@payouts.test", "first_name": "Awa", "last_name": "Diallo"}'::jsonb)), got::text;
+    assert (select status = 'processing' and sent_at is not null and attempts = 1 and provider = 'moneroo' from payments.payouts where id = o.id);
+    assert pg_temp.claim() = '{"due": [], "manual": 0}' and pg_temp.platform('payout_clearing') = 10000;
+    assert pg_temp.code(format('update payments.payouts set attempts = 2 where id = %L', o.id)) = '23514', 'sent twice';
+    -- Nobody came back: it may have been sent. It stays unknown, and neither claim nor sweep ever sends it again.
+    assert pg_temp.service('payment_sweep', '{"providers": ["moneroo"]}') -> 'payouts' = '[]' and pg_temp.now(o) = 'processing', 'still being sent';
+    update payments.payouts set sent_at = now() - interval '121 seconds', next_check_at = now() - interval '1 second' where id = o.id;
+    assert pg_temp.service('payment_sweep', '{"providers": ["moneroo"]}') -> 'payouts' = '[]' and pg_temp.now(o) = 'unknown';
+    assert pg_temp.alerts('payout_unknown', o.id::text) = 1 and pg_temp.claim() -> 'due' = '[]';
+    assert pg_temp.balance(1) = 9850 and pg_temp.platform('payout_clearing') = 10000, 'its money waits';
+    perform pg_temp.stands();
+end $$;
+
+-- No automatic rail: the admins' queue. No keys: it stays pending, with one alert a day, and is claimed when they are there.
+do $$
+declare
+    guinea payments.payouts := pg_temp.withdrawn(2, '{"currency": "GNF", "method": "orange_money", "phone": "224620000001"}');
+    o payments.payouts := pg_temp.withdrawn(2);
+begin
+    assert pg_temp.claim('{}') = '{"due": [], "manual": 1}' and pg_temp.now(guinea) = 'manual' and pg_temp.now(o) = 'pending';
+    assert pg_temp.claim('{stripe}') = '{"due": [], "manual": 0}' and pg_temp.alerts('payout_not_configured', 'moneroo:%') = 1;
+    assert jsonb_array_length(pg_temp.claim() -> 'due') = 1 and pg_temp.now(o) = 'processing' and pg_temp.now(guinea) = 'manual';
+end $$;
+
+-- One at a time where it is asked so, oldest first, and no faster than the provider's minute allows.
+do $$
+declare
+    got jsonb;
+begin
+    perform pg_temp.withdrawn(3, jsonb_build_object('amount', 1000 + n)) from generate_series(1, 4) n;
+    update payments.payouts set created_at = now() - interval '1 second' * (2000 - amount) where user_id = pg_temp.person(3);
+    got := pg_temp.service('payout_claim', '{"providers": ["moneroo"], "limit": 1}') -> 'due';
+    assert jsonb_array_length(got) = 1 and got -> 0 ->> 'amount' = (select min(amount)::text from payments.payouts where user_id = pg_temp.person(3));
+    update payments.providers p set calls_per_minute = c.calls + 2 from payments.provider_calls c where c.provider = p.name and p.name = 'moneroo';
+    assert jsonb_array_length(pg_temp.claim() -> 'due') = 2 and pg_temp.claim() -> 'due' = '[]';
+    assert (select count(*) from payments.payouts where status = 'pending') = 1;
+    update payments.providers set calls_per_minute = 1000;
+    assert jsonb_array_length(pg_temp.claim() -> 'due') = 1;
+end $$;
+
+-- What sending came to: accepted keeps the id, refused gives the money back once, unknown keeps it waiting; nothing undoes an end.
+do $$
+declare
+    o payments.payouts := pg_temp.withdrawn(4);
+    other payments.payouts := pg_temp.withdrawn(4);
+    told jsonb := jsonb_build_object('payout_id', o.id, 'outcome', 'accepted', 'provider_payout_id', 'po_4');
+    fees bigint := pg_temp.platform('platform_fees');
+begin
+    perform pg_temp.claim();
+    assert pg_temp.service('payout_sent', told) = '{"status": "processing", "waiting_events": false}';
+    assert (select provider_payout_id from payments.payouts where id = o.id) = 'po_4';
+    assert pg_temp.service('payout_sent', told || '{"outcome": "refused"}') ->> 'status' = 'processing', 'it is there: no second word';
+    assert pg_temp.service('payout_sent', told || jsonb_build_object('payout_id', other.id)) ->> 'status' = 'unknown', 'the id is another one''s';
+    assert pg_temp.service('payout_sent', told || jsonb_build_object('payout_id', other.id, 'outcome', 'refused')) ->> 'status' = 'failed';
+    assert pg_temp.service('payout_sent', told || jsonb_build_object('payout_id', other.id, 'outcome', 'refused')) ->> 'status' = 'failed';
+    assert pg_temp.now(other) = 'failed returned' and pg_temp.balance(4) = 40000 - 10150 and pg_temp.platform('platform_fees') = fees - 150, 'amount and fee, once';
+    assert (select spent_today = 10000 and spent_month = 10000 from ledger.wallets where user_id = pg_temp.person(4)), 'what failed counts towards no limit';
+    assert pg_temp.code('select pg_temp.service(''payout_sent'', ''{"payout_id": "00000000-0000-4000-8000-0000000000ff", "outcome": "accepted"}'')') = 'P0001';
+    assert pg_temp.code(format('select pg_temp.service(''payout_sent'', %L)', told || '{"outcome": "maybe"}')) = 'P0001'
+        and pg_temp.code(format('select pg_temp.service(''payout_sent'', %L)', told || '{"outcome": "accepted", "provider_payout_id": null}')) = 'P0001';
+    perform pg_temp.stands();
+end $$;
+
+-- The sweep asks about what is on its way, ever later, and about events; an id of nobody's is handed out to be looked up.
+do $$
+declare
+    o payments.payouts := pg_temp.sent(5);
+    got jsonb;
+begin
+    update payments.payouts set next_check_at = null where id <> o.id;
+    assert pg_temp.service('payment_sweep', '{"providers": ["moneroo"]}') -> 'payouts' = '[]', 'not yet';
+    update payments.payouts set next_check_at = now(), status = 'unknown' where id = o.id;
+    got := pg_temp.service('payment_sweep', '{"providers": ["moneroo"]}') -> 'payouts';
+    assert got -> 0 ->> 'payout_id' = o.id::text and got -> 0 ->> 'provider_payout_id' = 'po_' || o.id and jsonb_array_length(got) = 1, got::text;
+    assert (select next_check_at = sent_at + interval '1 hour' and checks = 1 from payments.payouts where id = o.id);
+    got := pg_temp.service('payment_event', jsonb_build_object('provider', 'moneroo', 'dedupe_key', 'e-1', 'event', 'payout.success', 'subject', 'payout',
+        'provider_payment_id', 'po_' || o.id, 'body', '{}', 'headers', '{}'::jsonb, 'known_event', true));
+    assert got -> 'reference' ->> 'payout_id' = o.id::text, got::text;
+    got := pg_temp.service('payment_event', jsonb_build_object('provider', 'moneroo', 'dedupe_key', 'e-2', 'event', 'payout.success', 'subject', 'payout',
+        'provider_payment_id', 'po_nobody', 'body', '{}', 'headers', '{}'::jsonb, 'known_event', true));
+    assert got = '{"duplicate": false, "reference": null}', got::text;
+    update payments.payment_events set next_attempt_at = now();
+    got := pg_temp.service('payment_sweep', '{"providers": ["moneroo"]}');
+    assert jsonb_array_length(got -> 'payouts') = 2 and got -> 'payments' = '[]' and got -> 'payouts' @> '[{"payout_id": "", "provider_payout_id": "po_nobody"}]', got::text;
+end $$;
+
+-- Sending is the clock's; nobody else may claim, and nobody writes a rail.
+do $$
+declare
+    door text;
+    target text;
+begin
+    foreach door in array array['anon', 'authenticated', 'service_role'] loop
+        perform set_config('role', door, true);
+        foreach target in array array['claim', 'sent'] loop
+            assert door = 'service_role' or pg_temp.code(format('select api.payout_%s(''{}'')', target)) = '42501', door || ' calls ' || target;
+        end loop;
+        assert pg_temp.code('select from payments.payout_rails') = '42501' and pg_temp.code('delete from payments.payout_rails') = '42501';
+        assert pg_temp.code('update payments.payouts set status = ''pending''') = '42501' and pg_temp.code('select payments.claim_payouts(''{}'', 1)') = '42501';
+        reset role;
+    end loop;
+end $$;
+rollback;

@@ -1,0 +1,241 @@
+begin;
+-- The code of a refusal, or the SQLSTATE of any other error; 'ok' when there is none.
+create function pg_temp.code(command text) returns text language plpgsql as $$
+begin
+    execute command;
+    return 'ok';
+exception when sqlstate 'PGRST' then
+    return sqlerrm::jsonb ->> 'code';
+when others then
+    return sqlstate;
+end $$;
+create function pg_temp.person(n integer) returns uuid language sql as $$
+    insert into auth.users (id, email, raw_user_meta_data) values (('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid,
+        'p' || n || '@refunds.test', '{"first_name": "Awa", "last_name": "Diallo"}') on conflict do nothing;
+    select ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid
+$$;
+create function pg_temp.ask(door text, who uuid, fn text, ask jsonb) returns jsonb language plpgsql as $$
+declare
+    answer jsonb;
+begin
+    perform set_config('request.jwt.claims', jsonb_strip_nulls(jsonb_build_object('sub', who, 'role', door, 'aal', 'aal2'))::text, true);
+    perform set_config('role', door, true);
+    execute format('select api.%I($1)', fn) into answer using ask;
+    perform set_config('role', 'none', true);
+    return answer;
+end $$;
+create function pg_temp.service(fn text, ask jsonb) returns jsonb language sql as $$ select pg_temp.ask('service_role', null, fn, ask) $$;
+-- A settled payment of person n: a deposit of 100 000 GNF and 500 of fee by stripe, unless said otherwise.
+create function pg_temp.paid(n integer, more jsonb default '{}', verified bigint default null) returns payments.payments language plpgsql as $$
+declare
+    made uuid := (pg_temp.ask('authenticated', pg_temp.person(n), 'payment_begin', '{"provider": "stripe", "purpose": "wallet_deposit",
+        "amount": 100000}' || more) -> 'payment' ->> 'id')::uuid;
+    p payments.payments;
+begin
+    select * into p from payments.payments x where x.id = made;
+    perform pg_temp.service('payment_attach', jsonb_build_object('payment_id', made, 'provider_payment_id', coalesce(p.provider_payment_id, 'py_' || made),
+        'checkout_url', 'https://checkout.test', 'environment', 'live'));
+    perform pg_temp.says(made, jsonb_build_object('amount', coalesce(verified, p.amount_due)));
+    return x from payments.payments x where x.id = made;
+end $$;
+create function pg_temp.says(payment uuid, more jsonb default '{}') returns text language sql as $$
+    select pg_temp.service('payment_settle', jsonb_build_object('provider', p.provider, 'provider_payment_id', p.provider_payment_id, 'status', 'success',
+        'amount', coalesce(p.verified_amount, p.amount_due), 'currency', p.currency, 'environment', 'live', 'expected_environment', 'live', 'intent', null) || more)
+        ->> 'outcome' from payments.payments p where p.id = payment
+$$;
+create sequence pg_temp.keys;
+-- Person 99 is the admin; each refund has a key of its own, to the original unless said otherwise.
+create function pg_temp.refund(p payments.payments, more jsonb default '{}', who integer default 99) returns jsonb language plpgsql as $$
+begin
+    insert into people.user_roles values (pg_temp.person(99), 'admin') on conflict do nothing;
+    perform set_config('response.status', '', true);
+    return pg_temp.ask('authenticated', pg_temp.person(who), 'payment_refund', jsonb_build_object('payment_id', p.id, 'reason', 'not delivered',
+        'destination', 'original', 'idempotency_key', 'refund-' || lpad(nextval('pg_temp.keys')::text, 6, '0')) || more);
+end $$;
+create function pg_temp.refused(p payments.payments, more jsonb default '{}', who integer default 99) returns text language plpgsql as $$
+begin
+    return coalesce(pg_temp.refund(p, more, who) ->> 'code', 'ok');
+exception when sqlstate 'PGRST' then
+    return sqlerrm::jsonb ->> 'code';
+end $$;
+create function pg_temp.now(p payments.payments) returns text language sql
+    return (select status || ' ' || settlement from payments.payments x where x.id = p.id);
+create function pg_temp.left_of(p payments.payments) returns bigint language sql
+    return (select payments.total(payments.left_of(x)) from payments.payments x where x.id = p.id);
+create function pg_temp.refunds(p payments.payments) returns text language sql as $$
+    select string_agg(r.destination || ' ' || r.amount || ' ' || r.status || case when r.excess > 0 then ' +' || r.excess else '' end, ', ' order by r.destination, r.amount)
+      from payments.payment_refunds r where r.payment_id = p.id
+$$;
+create function pg_temp.payout(r jsonb) returns payments.payouts language sql as $$
+    select o from payments.payouts o where o.payment_refund_id = (r -> 'refund' ->> 'id')::uuid
+$$;
+-- The refund's payout is sent and ends.
+create function pg_temp.finish(r jsonb, result text) returns text language plpgsql as $$
+declare
+    o payments.payouts := pg_temp.payout(r);
+begin
+    return payments.finish_payout(o, result, null);
+end $$;
+-- A ride of person n that he paid by card, in a state.
+create function pg_temp.ride(n integer, state text) returns payments.payments language plpgsql as $$
+declare
+    ride uuid;
+    driver uuid := pg_temp.person(n + 1);
+    p payments.payments;
+begin
+    insert into taxi.drivers (user_id) values (driver);
+    insert into taxi.trips (customer_id, driver_id, vehicle_type, pickup_lat, pickup_lng, dropoff_lat, dropoff_lng, distance_m, duration_s, estimated,
+        surge_pct, base_fare, distance_cost, time_cost, price_total, driver_share, platform_fee, driver_share_bps, currency, status, search_radius_m)
+    select pg_temp.person(n), d.id, 'moto', 9.5, -13.7, 9.6, -13.7, 1000, 100, false, 100, 7000, 0, 0, 7000, 5950, 1050, 8500, 'GNF', state, 5000
+      from taxi.drivers d where d.user_id = driver returning id into ride;
+    perform pg_temp.ask('authenticated', pg_temp.person(n), 'taxi_payment', jsonb_build_object('rideId', ride, 'paymentMethod', 'card'));
+    return pg_temp.paid(n, jsonb_build_object('purpose', 'ride', 'purpose_id', ride, 'amount', null));
+end $$;
+create function pg_temp.balance(n integer, cur text default 'GNF') returns bigint language sql
+    return coalesce((select balance from ledger.wallets where user_id = pg_temp.person(n) and currency = cur), 0);
+create function pg_temp.platform(kind text, cur text default 'GNF') returns bigint language sql
+    return (select coalesce(sum(e.amount), 0)::bigint from ledger.entries e where e.account_id = ledger.platform_account(kind, cur));
+create function pg_temp.alerts(kind text, target text) returns bigint language sql
+    return (select count(*) from core.outbox where channel = 'alert' and payload ->> 'type' = kind and payload ->> 'target' like target);
+create function pg_temp.stands() returns void language plpgsql as $$
+begin
+    assert (ledger.check_books() ->> 'ok')::boolean, 'the books do not balance: ' || ledger.check_books();
+end $$;
+
+-- 30, 30, 40 and then 1: refunds, pending ones included, never exceed what was captured; the fee goes back with the last part alone.
+do $$
+declare
+    p payments.payments := pg_temp.paid(1);
+    r jsonb := pg_temp.refund(p, '{"amount": 30000}');
+begin
+    assert current_setting('response.status') = '201' and r -> 'refund' @> '{"status": "pending", "amount": 30000, "remaining": 70500}', r::text;
+    assert pg_temp.balance(1) = 70000 and pg_temp.platform('payout_clearing') = 30000, 'the wallet is debited first';
+    assert pg_temp.refund(p, '{"amount": 30000}') -> 'refund' ->> 'remaining' = '40500' and pg_temp.refused(p, '{"amount": 40501}') = 'REFUND_EXCEEDS_CAPTURED';
+    assert pg_temp.refused(p, '{"amount": 40001}') = 'REFUND_EXCEEDS_CAPTURED', 'a part of the fee';
+    assert pg_temp.refund(p, '{"amount": 40000}') -> 'refund' ->> 'remaining' = '500' and pg_temp.balance(1) = 0 and pg_temp.platform('platform_fees') = 500;
+    assert pg_temp.refused(p, '{"amount": 501}') = 'REFUND_EXCEEDS_CAPTURED';
+    assert pg_temp.refund(p) -> 'refund' ->> 'amount' = '500' and pg_temp.platform('platform_fees') = 0, 'all that remains';
+    assert pg_temp.refused(p, '{"amount": 1}') = 'REFUND_EXCEEDS_CAPTURED' and pg_temp.refused(p) = 'REFUND_EXCEEDS_CAPTURED';
+    assert pg_temp.now(p) = 'success settled' and pg_temp.platform('payout_clearing') = 100500, 'nothing is refunded before it has arrived';
+    perform payments.finish_payout(o, 'completed', null) from payments.payouts o where o.user_id = pg_temp.person(1);
+    assert pg_temp.now(p) = 'refunded settled' and pg_temp.platform('payout_clearing') = 0 and pg_temp.platform('provider_clearing') = 0;
+    assert pg_temp.says(p.id) = 'already' and pg_temp.now(p) = 'refunded settled';
+    perform pg_temp.stands();
+end $$;
+
+-- A refund that fails gives capacity and money back, once; one that turns out paid after all is the platform's loss and counts.
+do $$
+declare
+    p payments.payments := pg_temp.paid(2);
+    r jsonb := pg_temp.refund(p);
+begin
+    assert pg_temp.left_of(p) = 0 and pg_temp.balance(2) = 0;
+    assert pg_temp.finish(r, 'failed') = 'failed' and pg_temp.finish(r, 'failed') = 'already';
+    assert pg_temp.balance(2) = 100000 and pg_temp.platform('platform_fees') = 500 and pg_temp.left_of(p) = 100500 and pg_temp.refunds(p) = 'original 100500 failed';
+    assert pg_temp.finish(r, 'completed') = 'late_completion' and pg_temp.balance(2) = 100000 and pg_temp.platform('losses') = -100500;
+    assert pg_temp.refunds(p) = 'original 100500 succeeded' and pg_temp.now(p) = 'refunded settled' and pg_temp.refused(p) = 'REFUND_EXCEEDS_CAPTURED';
+    p := pg_temp.paid(3);
+    r := pg_temp.refund(p, '{"amount": 60000}');
+    update ledger.wallets set status = 'blocked' where user_id = pg_temp.person(3);
+    assert pg_temp.finish(r, 'failed') = 'failed' and pg_temp.balance(3) = 40000 and pg_temp.platform('suspense') = 60000, 'a blocked wallet gets nothing back';
+    assert pg_temp.refused(p, '{"amount": 1000}') = 'NOT_REFUNDABLE', 'nor does it give';
+    perform pg_temp.stands();
+end $$;
+
+-- To the card through its provider; to the paying number through a rail; else by hand.
+do $$
+declare
+    p payments.payments := pg_temp.paid(4);
+    o payments.payouts := pg_temp.payout(pg_temp.refund(p, '{"amount": 1000}'));
+    due jsonb;
+begin
+    assert (o.kind, o.provider, o.method, o.destination, o.amount, o.fee, o.user_id) = ('refund', 'stripe', 'card', p.provider_payment_id, 1000, 0, p.user_id), o::text;
+    due := pg_temp.service('payout_claim', '{"providers": ["stripe"]}') -> 'due';
+    assert due @> jsonb_build_array(jsonb_build_object('payout_id', o.id, 'provider', 'stripe', 'destination', p.provider_payment_id, 'amount', 1000)), due::text;
+    p := pg_temp.paid(4, '{"provider": "mtn_momo", "currency": "XOF", "phone": "2250500000001", "amount": 5000}');
+    o := pg_temp.payout(pg_temp.refund(p, '{"amount": 1000}'));
+    assert (o.method, o.destination, o.currency) = ('mtn_momo', '2250500000001', 'XOF') and (payments.rail_of(o)).provider_method = 'mtn_ci', o::text;
+    p := pg_temp.paid(4, '{"provider": "moneroo"}');
+    o := pg_temp.payout(pg_temp.refund(p, '{"amount": 1000}'));
+    assert o.destination = 'moneroo ' || p.provider_payment_id and pg_temp.service('payout_claim', '{"providers": ["moneroo"]}') ->> 'manual' = '1';
+    assert (select status from payments.payouts where id = o.id) = 'manual', 'nobody knows the number';
+end $$;
+
+-- A deposit is refundable up to what the wallet still holds, and not from the wallet into itself.
+do $$
+declare
+    p payments.payments := pg_temp.paid(5);
+    payouts bigint := (select count(*) from payments.payouts);
+begin
+    assert pg_temp.refused(p, '{"destination": "wallet"}') = 'NOT_REFUNDABLE' and pg_temp.refused(p, '{"destination": "wallet", "amount": 1000}') = 'NOT_REFUNDABLE';
+    perform pg_temp.ask('authenticated', pg_temp.person(5), 'wallet_operations', jsonb_build_object('operation', 'transfer', 'amount', 50000, 'recipient_id', pg_temp.person(6)));
+    assert pg_temp.refused(p) = 'INSUFFICIENT_FUNDS' and pg_temp.refused(p, '{"amount": 49501}') = 'INSUFFICIENT_FUNDS' and pg_temp.refused(p, '{"amount": 49500}') = 'ok';
+    assert pg_temp.balance(5) = 0 and (select count(*) from payments.payouts) = payouts + 1, 'a refused refund left a payout';
+    perform pg_temp.stands();
+end $$;
+
+-- A plan is paid back by the platform, into the wallet at once; with the whole price it ends, with a part it stays.
+do $$
+declare
+    p payments.payments := pg_temp.paid(7, '{"purpose": "plan_purchase", "amount": null, "plan_id": "premium_subscription"}');
+    r jsonb := pg_temp.refund(p, '{"destination": "wallet", "amount": 5000}');
+    fees bigint := pg_temp.platform('platform_fees', 'XAF');
+begin
+    assert r -> 'refund' @> '{"status": "succeeded", "amount": 5000, "remaining": 10000, "currency": "XAF"}' and pg_temp.balance(7, 'XAF') = 5000, r::text;
+    assert fees = 10000 and (select status from payments.paid_entitlements where id = p.purpose_id) = 'active' and pg_temp.now(p) = 'success settled';
+    r := pg_temp.refund(p, '{"destination": "wallet"}');
+    assert pg_temp.balance(7, 'XAF') = 15000 and pg_temp.platform('platform_fees', 'XAF') = 0 and pg_temp.now(p) = 'refunded settled';
+    assert (select status = 'expired' and expires_at <= now() from payments.paid_entitlements where id = p.purpose_id), 'a plan that was paid back runs on';
+    assert pg_temp.refused(p, '{"destination": "wallet"}') = 'REFUND_EXCEEDS_CAPTURED';
+    perform pg_temp.stands();
+end $$;
+
+-- While the ride runs its money waits: cancel it. Once it is shared out, the platform bears the refund, in an entry of its own.
+do $$
+declare
+    p payments.payments := pg_temp.ride(8, 'accepted');
+    losses bigint := pg_temp.platform('losses');
+begin
+    assert pg_temp.refused(p, '{"destination": "wallet"}') = 'NOT_REFUNDABLE' and pg_temp.platform('ride_clearing') = 7000;
+    perform pg_temp.ask('authenticated', pg_temp.person(8), 'taxi_update_ride_status', jsonb_build_object('rideId', p.purpose_id, 'status', 'cancelled', 'reason', 'rain'));
+    assert pg_temp.balance(8) = 7000 and pg_temp.refused(p, '{"destination": "wallet"}') = 'NOT_REFUNDABLE', 'it is in the wallet already';
+    assert pg_temp.refused(p) = 'ok' and pg_temp.balance(8) = 0 and pg_temp.platform('losses') = losses, 'but may go back to the card';
+    p := pg_temp.ride(10, 'completed');
+    assert pg_temp.balance(11) = 5950 and pg_temp.refused(p, '{"destination": "wallet", "amount": 2000}') = 'ok';
+    assert pg_temp.balance(10) = 2000 and pg_temp.balance(11) = 5950 and pg_temp.platform('losses') = losses - 2000, 'the driver keeps his share';
+    perform pg_temp.stands();
+end $$;
+
+-- Who asks, and for what: admins alone, not about their own money, with a key and a reason, for money that came.
+do $$
+declare
+    p payments.payments := pg_temp.paid(12);
+    open uuid := (pg_temp.ask('authenticated', pg_temp.person(12), 'payment_begin', '{"provider": "moneroo", "purpose": "wallet_deposit", "amount": 2000}') -> 'payment' ->> 'id')::uuid;
+    under payments.payments := pg_temp.paid(13, '{"amount": 3000}', 3000);
+    own payments.payments;
+    key jsonb := '{"idempotency_key": "the-same-key", "amount": 1000}';
+    first jsonb;
+begin
+    assert pg_temp.refused(p, '{}', 12) = 'FORBIDDEN' and pg_temp.refused(p, '{}', 14) = 'FORBIDDEN';
+    own := pg_temp.paid(99, '{"amount": 4000}');
+    assert pg_temp.refused(own) = 'FORBIDDEN', 'his own';
+    assert pg_temp.refused(p, '{"idempotency_key": null}') = 'VALIDATION_ERROR' and pg_temp.refused(p, '{"reason": null}') = 'VALIDATION_ERROR'
+        and pg_temp.refused(p, '{"reason": "no"}') = 'VALIDATION_ERROR' and pg_temp.refused(p, '{"destination": "mine"}') = 'VALIDATION_ERROR'
+        and pg_temp.refused(p, '{"amount": 0}') = 'VALIDATION_ERROR' and pg_temp.refused(p, '{"amount": -5}') = 'VALIDATION_ERROR'
+        and pg_temp.refused(p, '{"amount": 1.5}') = 'VALIDATION_ERROR' and pg_temp.refused(p, '{"payment_id": null}') = 'VALIDATION_ERROR';
+    assert pg_temp.refused(p, jsonb_build_object('payment_id', gen_random_uuid())) = 'NOT_FOUND' and pg_temp.refused(p, '{"payment_id": "py_nobody"}') = 'NOT_FOUND';
+    assert pg_temp.refused(p, jsonb_build_object('payment_id', open)) = 'NOT_REFUNDABLE', 'no money came';
+    assert pg_temp.refused(under) = 'NOT_REFUNDABLE', 'in suspense: wallet-admin releases it';
+    assert pg_temp.left_of(p) = 100500 and not exists (select from payments.payment_refunds where payment_id in (p.id, under.id, own.id)), 'a refusal took something';
+    first := pg_temp.refund(p, key || jsonb_build_object('payment_id', p.provider_payment_id));
+    assert first -> 'refund' ->> 'payment_id' = p.id::text, 'by the provider''s id';
+    assert pg_temp.refund(p, key || jsonb_build_object('payment_id', p.provider_payment_id)) = first and pg_temp.left_of(p) = 99500, 'sent twice';
+    assert pg_temp.refused(p, key || '{"amount": 1001}') = 'IDEMPOTENCY_MISMATCH';
+    delete from core.idempotency_keys;
+    assert pg_temp.refused(p, key) = 'IDEMPOTENCY_MISMATCH' and pg_temp.left_of(p) = 99500, 'its key is used up for ever';
+    update payments.payments set disputed_at = now() where id = p.id;
+    assert pg_temp.refused(p) = 'IN_DISPUTE';
+    assert (select count(*) from core.audit_logs where action = 'payment_refund' and target_id = p.id::text and actor_id = pg_temp.person(99)) = 1;
+    perform pg_temp.stands();
+end $$;
+rollback;

@@ -1,0 +1,233 @@
+begin;
+-- The code of a refusal, or the SQLSTATE of any other error; 'ok' when there is none.
+create function pg_temp.code(command text) returns text language plpgsql as $$
+begin
+    execute command;
+    return 'ok';
+exception when sqlstate 'PGRST' then
+    return sqlerrm::jsonb ->> 'code';
+when others then
+    return sqlstate;
+end $$;
+create function pg_temp.person(n integer) returns uuid language sql as $$
+    insert into auth.users (id, email, raw_user_meta_data) values (('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid,
+        'p' || n || '@refunds.test', '{"first_name": "Awa", "last_name": "Diallo"}') on conflict do nothing;
+    select ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid
+$$;
+create function pg_temp.ask(door text, who uuid, fn text, ask jsonb) returns jsonb language plpgsql as $$
+declare
+    answer jsonb;
+begin
+    perform set_config('request.jwt.claims', jsonb_strip_nulls(jsonb_build_object('sub', who, 'role', door, 'aal', 'aal2'))::text, true);
+    perform set_config('role', door, true);
+    execute format('select api.%I($1)', fn) into answer using ask;
+    perform set_config('role', 'none', true);
+    return answer;
+end $$;
+create function pg_temp.service(fn text, ask jsonb) returns jsonb language sql as $$ select pg_temp.ask('service_role', null, fn, ask) $$;
+-- A settled payment of person n: a deposit of 100 000 GNF and 500 of fee by stripe, unless said otherwise.
+create function pg_temp.paid(n integer, more jsonb default '{}', verified bigint default null) returns payments.payments language plpgsql as $$
+declare
+    made uuid := (pg_temp.ask('authenticated', pg_temp.person(n), 'payment_begin', '{"provider": "stripe", "purpose": "wallet_deposit",
+        "amount": 100000}' || more) -> 'payment' ->> 'id')::uuid;
+    p payments.payments;
+begin
+    select * into p from payments.payments x where x.id = made;
+    perform pg_temp.service('payment_attach', jsonb_build_object('payment_id', made, 'provider_payment_id', coalesce(p.provider_payment_id, 'py_' || made),
+        'checkout_url', 'https://checkout.test', 'environment', 'live'));
+    perform pg_temp.says(made, jsonb_build_object('amount', coalesce(verified, p.amount_due)));
+    return x from payments.payments x where x.id = made;
+end $$;
+create function pg_temp.says(payment uuid, more jsonb default '{}') returns text language sql as $$
+    select pg_temp.service('payment_settle', jsonb_build_object('provider', p.provider, 'provider_payment_id', p.provider_payment_id, 'status', 'success',
+        'amount', coalesce(p.verified_amount, p.amount_due), 'currency', p.currency, 'environment', 'live', 'expected_environment', 'live', 'intent', null) || more)
+        ->> 'outcome' from payments.payments p where p.id = payment
+$$;
+create sequence pg_temp.keys;
+-- Person 99 is the admin; each refund has a key of its own, to the original unless said otherwise.
+create function pg_temp.refund(p payments.payments, more jsonb default '{}', who integer default 99) returns jsonb language plpgsql as $$
+begin
+    insert into people.user_roles values (pg_temp.person(99), 'admin') on conflict do nothing;
+    perform set_config('response.status', '', true);
+    return pg_temp.ask('authenticated', pg_temp.person(who), 'payment_refund', jsonb_build_object('payment_id', p.id, 'reason', 'not delivered',
+        'destination', 'original', 'idempotency_key', 'refund-' || lpad(nextval('pg_temp.keys')::text, 6, '0')) || more);
+end $$;
+create function pg_temp.refused(p payments.payments, more jsonb default '{}', who integer default 99) returns text language plpgsql as $$
+begin
+    return coalesce(pg_temp.refund(p, more, who) ->> 'code', 'ok');
+exception when sqlstate 'PGRST' then
+    return sqlerrm::jsonb ->> 'code';
+end $$;
+create function pg_temp.now(p payments.payments) returns text language sql
+    return (select status || ' ' || settlement from payments.payments x where x.id = p.id);
+create function pg_temp.left_of(p payments.payments) returns bigint language sql
+    return (select payments.total(payments.left_of(x)) from payments.payments x where x.id = p.id);
+create function pg_temp.refunds(p payments.payments) returns text language sql as $$
+    select string_agg(r.destination || ' ' || r.amount || ' ' || r.status || case when r.excess > 0 then ' +' || r.excess else '' end, ', ' order by r.destination, r.amount)
+      from payments.payment_refunds r where r.payment_id = p.id
+$$;
+create function pg_temp.payout(r jsonb) returns payments.payouts language sql as $$
+    select o from payments.payouts o where o.payment_refund_id = (r -> 'refund' ->> 'id')::uuid
+$$;
+-- The refund's payout is sent and ends.
+create function pg_temp.finish(r jsonb, result text) returns text language plpgsql as $$
+declare
+    o payments.payouts := pg_temp.payout(r);
+begin
+    return payments.finish_payout(o, result, null);
+end $$;
+-- A ride of person n that he paid by card, in a state.
+create function pg_temp.ride(n integer, state text) returns payments.payments language plpgsql as $$
+declare
+    ride uuid;
+    driver uuid := pg_temp.person(n + 1);
+    p payments.payments;
+begin
+    insert into taxi.drivers (user_id) values (driver);
+    insert into taxi.trips (customer_id, driver_id, vehicle_type, pickup_lat, pickup_lng, dropoff_lat, dropoff_lng, distance_m, duration_s, estimated,
+        surge_pct, base_fare, distance_cost, time_cost, price_total, driver_share, platform_fee, driver_share_bps, currency, status, search_radius_m)
+    select pg_temp.person(n), d.id, 'moto', 9.5, -13.7, 9.6, -13.7, 1000, 100, false, 100, 7000, 0, 0, 7000, 5950, 1050, 8500, 'GNF', state, 5000
+      from taxi.drivers d where d.user_id = driver returning id into ride;
+    perform pg_temp.ask('authenticated', pg_temp.person(n), 'taxi_payment', jsonb_build_object('rideId', ride, 'paymentMethod', 'card'));
+    return pg_temp.paid(n, jsonb_build_object('purpose', 'ride', 'purpose_id', ride, 'amount', null));
+end $$;
+create function pg_temp.balance(n integer, cur text default 'GNF') returns bigint language sql
+    return coalesce((select balance from ledger.wallets where user_id = pg_temp.person(n) and currency = cur), 0);
+create function pg_temp.platform(kind text, cur text default 'GNF') returns bigint language sql
+    return (select coalesce(sum(e.amount), 0)::bigint from ledger.entries e where e.account_id = ledger.platform_account(kind, cur));
+create function pg_temp.alerts(kind text, target text) returns bigint language sql
+    return (select count(*) from core.outbox where channel = 'alert' and payload ->> 'type' = kind and payload ->> 'target' like target);
+create function pg_temp.stands() returns void language plpgsql as $$
+begin
+    assert (ledger.check_books() ->> 'ok')::boolean, 'the books do not balance: ' || ledger.check_books();
+end $$;
+
+create function pg_temp.compared(p payments.payments, more jsonb default '{}') returns integer language sql as $$
+    select (pg_temp.service('payment_reconcile', jsonb_build_object('provider', p.provider, 'provider_payment_id', p.provider_payment_id,
+        'status', 'success', 'amount', p.verified_amount, 'currency', p.currency, 'environment', 'live') || more) ->> 'differences')::integer
+$$;
+create function pg_temp.differs(target text) returns text language sql as $$
+    select string_agg(d.kind || ' ' || d.expected || ' ' || d.found || case when d.resolved_at is not null then ' resolved' else '' end, ', ' order by d.kind)
+      from payments.reconciliation_differences d where d.object_id = target
+$$;
+create function pg_temp.claimed(providers text default '{stripe}') returns text language sql as $$
+    select string_agg(d ->> 'provider_payment_id', ',' order by d ->> 'provider_payment_id')
+      from jsonb_array_elements(pg_temp.service('payment_reconcile_claim', jsonb_build_object('providers', to_jsonb(providers::text[]), 'limit', 60)) -> 'due') d
+$$;
+
+-- What agrees is done with; what differs is written down once, stays open while it differs, and is resolved when it no longer does.
+do $$
+declare
+    p payments.payments := pg_temp.paid(1);
+begin
+    assert pg_temp.compared(p, '{"amount": 100499}') = 1 and pg_temp.differs(p.id::text) = 'amount 100500 100499';
+    assert pg_temp.compared(p, '{"amount": 100499}') = 1 and (select count(*) from payments.reconciliation_differences) = 1;
+    assert (select reconciled_at is null and reconcile_after > now() from payments.payments where id = p.id), 'looked at again tomorrow';
+    assert pg_temp.compared(p, '{"currency": "XOF", "environment": "sandbox"}') = 2, pg_temp.differs(p.id::text);
+    assert pg_temp.compared(p) = 0;
+    assert (select bool_and(resolved_at is not null) from payments.reconciliation_differences);
+    assert (select reconciled_at is not null from payments.payments where id = p.id) and pg_temp.alerts('reconciliation', 'payment:%:amount') = 1;
+    assert pg_temp.compared(p, '{"status": "failed"}') = 1 and pg_temp.differs(p.id::text) like '%status paid not paid';
+    assert pg_temp.compared(p, '{"provider_payment_id": "py_nobody"}') = 1 and pg_temp.differs('stripe:py_nobody') = 'unknown a payment of ours none';
+end $$;
+
+-- Paid there and not here: written down, and looked at again by the sweep as if its notification had come.
+do $$
+declare
+    open uuid := (pg_temp.ask('authenticated', pg_temp.person(2), 'payment_begin', '{"provider": "mtn_momo", "phone": "224660000001",
+        "purpose": "wallet_deposit", "amount": 2000}') -> 'payment' ->> 'id')::uuid;
+    p payments.payments;
+begin
+    update payments.payments set status = 'expired', next_check_at = null where id = open returning * into p;
+    assert pg_temp.compared(p, '{"amount": 2010}') = 1 and pg_temp.compared(p, '{"amount": 2010}') = 1 and pg_temp.differs(open::text) = 'status not paid paid';
+    assert pg_temp.service('payment_sweep', '{"providers": ["mtn_momo"]}') -> 'payments' @> jsonb_build_array(jsonb_build_object('payment_id', open));
+    assert pg_temp.says(open, '{"provider": "mtn_momo"}') = 'settled' and pg_temp.balance(2) = 2000;
+    assert pg_temp.compared(p, '{"amount": 2010}') = 0 and pg_temp.differs(open::text) = 'status not paid paid resolved';
+end $$;
+
+-- Claimed when they are old enough and have ended, each within its provider's minute; ten silences are a difference too.
+do $$
+declare
+    p payments.payments := pg_temp.paid(3);
+    q payments.payments := pg_temp.paid(3, '{"provider": "paystack", "currency": "XOF"}');
+begin
+    update payments.payments set reconciled_at = now() where id not in (p.id, q.id);
+    assert pg_temp.claimed() is null, 'it has just ended';
+    update payments.payments set created_at = now() - interval '2 hours' where id in (p.id, q.id);
+    assert pg_temp.claimed('{}') is null and pg_temp.claimed('{nobody}') is null and pg_temp.claimed() = p.provider_payment_id;
+    assert pg_temp.claimed() is null and pg_temp.claimed('{stripe,paystack}') = q.id::text, 'asked an hour ago at most';
+    assert (select reconcile_after - now() = interval '1 hour' and reconcile_tries = 1 from payments.payments where id = q.id);
+    update payments.payments set reconcile_after = now() where id in (p.id, q.id);
+    update payments.providers set calls_per_minute = 1 where name = 'stripe';
+    assert pg_temp.claimed('{stripe,paystack}') = q.id::text, 'stripe''s minute is used up';
+    update payments.providers set calls_per_minute = 60;
+    update payments.payments set reconcile_after = now(), reconcile_tries = 10 where id = p.id;
+    assert pg_temp.claimed() is null and pg_temp.differs(p.id::text) like 'unanswered%';
+    assert (select reconciled_at is not null from payments.payments where id = p.id);
+    assert pg_temp.compared(p) = 0 and pg_temp.differs(p.id::text) like 'unanswered% resolved', 'it answered after all';
+end $$;
+
+-- Our rows against our ledger: everything that has come and gone agrees; a row that somebody changed is found.
+do $$
+declare
+    p payments.payments := pg_temp.paid(4);
+    plan payments.payments := pg_temp.paid(5, '{"purpose": "plan_purchase", "amount": null, "plan_id": "premium_subscription"}', 15400);
+    low payments.payments := pg_temp.paid(6, '{"amount": 3000}', 2000);
+    ride payments.payments := pg_temp.ride(7, 'completed');
+    paid jsonb := pg_temp.refund(p, '{"amount": 20000}');
+    failed jsonb := pg_temp.refund(p, '{"amount": 10000}');
+    got jsonb;
+begin
+    perform pg_temp.finish(paid, 'completed'), pg_temp.finish(failed, 'failed'), pg_temp.finish(failed, 'completed');
+    perform pg_temp.refund(plan, '{"destination": "wallet", "amount": 5000}');
+    perform pg_temp.says(low.id, '{"refunded": 2000}'), pg_temp.says(ride.id, '{"refunded": 3000}');
+    perform pg_temp.says(plan.id, jsonb_build_object('dispute', jsonb_build_object('id', 'd1', 'state', 'lost', 'amount', 9000)));
+    perform pg_temp.says(p.id, jsonb_build_object('dispute', jsonb_build_object('id', s, 'state', 'lost', 'amount', 30000))) from unnest(array['d2', 'd3']) s;
+    perform pg_temp.says(p.id, '{"dispute": {"id": "d3", "state": "won", "amount": 30000}}');
+    got := payments.reconcile_books('-infinity');
+    assert got ->> 'differences' = '0' and (got ->> 'checked')::integer >= 14, got::text || (select coalesce(jsonb_agg(to_jsonb(d)), '[]')::text from payments.reconciliation_differences d where d.resolved_at is null);
+    update payments.payments set verified_amount = verified_amount + 1 where id = p.id;
+    update payments.payouts set amount = amount - 1 where payment_refund_id = (paid -> 'refund' ->> 'id')::uuid;
+    insert into payments.payment_refunds (payment_id, amount, from_wallet, currency, reason, destination) values (p.id, 5, 5, 'GNF', 'by hand', 'wallet');
+    assert payments.reconcile_books('-infinity') ->> 'differences' = '3' and pg_temp.differs(p.id::text) = 'ledger -100501 -100500', pg_temp.differs(p.id::text);
+    update payments.payments set verified_amount = verified_amount - 1 where id = p.id;
+    assert payments.reconcile_books('-infinity') ->> 'differences' = '2' and pg_temp.differs(p.id::text) like 'ledger % resolved';
+    got := payments.reconciliation_report();
+    assert got ->> 'open' = (select count(*)::text from payments.reconciliation_differences where resolved_at is null)
+        and got -> 'last_run' ->> 'differences' = '2' and got -> 'kinds' @> '[{"object_type": "payout", "kind": "ledger", "open": 1}]', got::text;
+    update payments.reconciliation_runs set started_at = now() - interval '2 days';
+    perform pg_temp.claimed();
+    assert (select count(*) from payments.reconciliation_runs where started_at = now()) = 1, 'our own books once a day';
+    perform pg_temp.claimed();
+    assert (select count(*) from payments.reconciliation_runs where started_at = now()) = 1;
+end $$;
+
+-- Differences and dead letters are for staff to see, without what strangers sent us; nobody else sees or writes any.
+do $$
+declare
+    door text;
+    target text;
+begin
+    insert into payments.payment_events (provider, dedupe_key, event, subject, provider_payment_id, body, headers, attempts, processed_at, outcome)
+    values ('moneroo', 'dead', 'payment.success', 'payment', 'py_dead', '{"customer": "secret"}', '{}', 10, now(), 'dead_letter');
+    foreach door in array array['anon', 'authenticated', 'service_role'] loop
+        perform set_config('request.jwt.claims', jsonb_build_object('sub', pg_temp.person(4))::text, true);
+        perform set_config('role', door, true);
+        foreach target in array array['reconcile', 'reconcile_claim'] loop
+            assert door = 'service_role' or pg_temp.code(format('select api.payment_%s(''{}'')', target)) = '42501', door || ' calls ' || target;
+        end loop;
+        assert door = 'service_role' or pg_temp.code('select payments.reconciliation_report()') = '42501';
+        assert pg_temp.code('select from payments.reconciliation_differences') = '42501' and pg_temp.code('delete from payments.reconciliation_runs') = '42501';
+        assert door = 'authenticated' or pg_temp.code('select from api.admin_dead_letters') = '42501';
+        reset role;
+    end loop;
+    set local role authenticated;
+    assert not exists (select from api.admin_dead_letters) and not exists (select from api.admin_reconciliation), 'a user sees what is for staff';
+    reset role;
+    perform set_config('request.jwt.claims', jsonb_build_object('sub', pg_temp.person(99))::text, true);
+    set local role authenticated;
+    assert (select count(*) from api.admin_dead_letters) = 1 and exists (select from api.admin_reconciliation);
+    assert not exists (select from information_schema.columns where table_schema = 'api' and table_name = 'admin_dead_letters' and column_name in ('body', 'headers'));
+    reset role;
+end $$;
+rollback;

@@ -180,7 +180,7 @@ comment on function ledger.wallet_for is 'The wallet of a user in a currency; ma
 
 create type ledger.leg as (account_id uuid, amount bigint);
 
-create function ledger.lock_legs(legs ledger.leg[], ids uuid[], out sender uuid, out sender_user uuid,
+create function ledger.lock_legs(type text, legs ledger.leg[], ids uuid[], out sender uuid, out sender_user uuid,
     out receiver uuid, out receiver_user uuid) language plpgsql set search_path = '' as $$
 declare
     wallet record;
@@ -192,9 +192,11 @@ begin
           from ledger.wallets w join unnest(legs) with ordinality as l (account_id, amount, leg) on l.account_id = w.id
          where w.id = any (ids) order by w.id for update of w
     loop
-        if wallet.status <> 'active' and wallet.amount < 0 then
+        if wallet.status <> 'active' and wallet.amount < 0
+            -- What a provider has taken back was the wallet's, blocked or not.
+            and not (wallet.status = 'blocked' and type in ('chargeback', 'refund')) then
             perform core.refuse('WALLET_BLOCKED', 403, 'this wallet is blocked');
-        elsif wallet.status <> 'active' then
+        elsif wallet.status <> 'active' and wallet.amount > 0 then
             perform core.refuse('RECIPIENT_UNAVAILABLE', 409, 'the recipient cannot receive money now');
         elsif wallet.balance + wallet.amount < 0 then
             perform core.refuse('INSUFFICIENT_FUNDS', 409, 'the balance is too low');
@@ -230,7 +232,7 @@ begin
         insert into ledger.references (reference_type, reference_id, type, transaction_id)
         values (post.reference_type, post.reference_id, post.type, tx);
     end if;
-    party := ledger.lock_legs(legs, ids);
+    party := ledger.lock_legs(type, legs, ids);
     at := clock_timestamp();   -- Under the locks, so that a wallet's lines lie in the order of their balances.
     insert into ledger.transactions (id, type, sender_wallet_id, receiver_wallet_id, sender_user_id, receiver_user_id, amount,
         fee, currency, reference_type, reference_id, description, initiator_id, request_id, created_at, effective_at)

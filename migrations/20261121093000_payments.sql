@@ -200,15 +200,21 @@ begin
     return units;
 end $$;
 
+create function payments.exponents_of(provider text) returns jsonb language sql stable set search_path = '' as $$
+    select coalesce(jsonb_object_agg(r.currency, r.exponent), '{}') from payments.provider_currencies r where r.provider = exponents_of.provider
+$$;
+comment on function payments.exponents_of is
+    'For a provider that writes decimals: its answer may name another currency than the one we asked for.';
+
 create function payments.reference_of(p payments.payments) returns jsonb language sql stable set search_path = '' as $$
     select jsonb_build_object('provider', p.provider, 'provider_payment_id', p.provider_payment_id, 'payment_id', p.id,
         'amount', coalesce(payments.to_provider(p.provider, p.currency, p.amount_due), 0),
         'exponent', coalesce((select r.exponent from payments.provider_currencies r
             where r.provider = p.provider and r.currency = p.currency), 0),
-        'currency', p.currency, 'data', p.provider_data - 'notif_token')
+        'currency', p.currency, 'data', p.provider_data - 'notif_token', 'exponents', payments.exponents_of(p.provider), 'as_of', now())
 $$;
 comment on function payments.reference_of is
-    'All that asking the provider again needs. Never the notif_token: whoever has it could speak in the provider''s name.';
+    'All that asking the provider again needs. as_of: the answer is at least as new as this. Never the notif_token: whoever has it could speak in the provider''s name.';
 
 revoke execute on all functions in schema payments from public;
 

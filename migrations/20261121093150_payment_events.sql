@@ -93,11 +93,12 @@ end $$;
 comment on function payments.store_event is
     'reference: what to ask the provider about; null when the id is none of ours yet. Nothing is stored without its proof.';
 
-create function payments.finish_events(provider text, provider_payment_id text, outcome text)
+create function payments.finish_events(provider text, provider_payment_id text, outcome text, as_of timestamptz default null)
     returns void language sql set search_path = '' as $$
+    -- What arrived after the question was asked may be news to its answer, and keeps its turn.
     update payments.payment_events e set processed_at = now(), outcome = finish_events.outcome
      where e.provider = finish_events.provider and e.provider_payment_id = finish_events.provider_payment_id
-       and e.processed_at is null
+       and e.processed_at is null and e.received_at <= coalesce(as_of, 'infinity')
 $$;
 
 create function payments.orphan_events(provider text, provider_payment_id text) returns void language sql set search_path = '' as $$
@@ -121,7 +122,8 @@ begin
         perform taxi.provider_payment_ended(p.purpose_id, p.id);
     end if;
 end $$;
-comment on function payments.ended is 'Failed, cancelled or expired: what waits for this payment waits no longer.';
+comment on function payments.ended is
+    'Failed, cancelled, expired, or paid in a way that does not serve its purpose: what waits for this payment waits no longer.';
 
 create function payments.attach(ask jsonb) returns jsonb language plpgsql security definer set search_path = '' as $$
 declare
@@ -170,7 +172,7 @@ declare
 begin
     update payments.payments p set provider_payment_id = ask ->> 'provider_payment_id', environment = ask ->> 'environment'
      where p.id = core.uuid_field(ask, 'payment_id') and p.provider_payment_id is null
-       and p.status in ('initiating', 'unknown', 'expired') returning * into own;
+       and p.status in ('initiating', 'unknown', 'failed', 'cancelled', 'expired') returning * into own;
     return jsonb_build_object('found', own.id is not null, 'reference', case when own.id is not null then payments.reference_of(own) end);
 exception when unique_violation then
     -- The search led to a payment that is another row's: nobody may have it twice.

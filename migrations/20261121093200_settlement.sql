@@ -94,10 +94,12 @@ begin
         or ask ->> 'environment' is distinct from ask ->> 'expected_environment' then
         return own;
     end if;
-    -- Called but never stored: adopted only by the tag that the edge has checked, while nothing else holds the row.
+    -- Called but never stored: adopted only by the tag that the edge has checked, while nothing else holds the row. Also what we
+    -- had given up: money that has arrived under our tag is nobody else's.
     update payments.payments p set provider_payment_id = ask ->> 'provider_payment_id', environment = ask ->> 'environment'
      where p.id = core.uuid_field(ask -> 'intent', 'payment_id') and p.attempt = (ask -> 'intent' ->> 'attempt')::integer
-       and p.provider = ask ->> 'provider' and p.provider_payment_id is null and p.status in ('initiating', 'unknown', 'expired')
+       and p.provider = ask ->> 'provider' and p.provider_payment_id is null
+       and p.status in ('initiating', 'unknown', 'failed', 'cancelled', 'expired')
        and p.currency = ask ->> 'currency'
        and p.amount_due = payments.from_provider(p.provider, p.currency, (ask ->> 'amount')::bigint)
     returning * into own;
@@ -127,6 +129,9 @@ begin
     end if;
     update payments.payments x set status = 'success', settlement = outcome, verified_amount = verified, verified_at = now(),
            verified_currency = ask ->> 'currency', environment = ask ->> 'environment', next_check_at = null where x.id = p.id;
+    if outcome in ('underpaid', 'surplus') then
+        perform payments.ended(p);   -- Its purpose waits for it in vain: something else may pay.
+    end if;
     if p.status in ('failed', 'cancelled', 'expired') then
         perform payments.alert('late_success', p.id::text, jsonb_build_object('was', p.status));
     end if;
@@ -183,7 +188,7 @@ begin
     if outcome not in ('wrong_environment', 'open', 'failed', 'cancelled', 'unreadable') then
         perform payments.note_reversals(p.id, ask);
     end if;
-    perform payments.finish_events(p.provider, p.provider_payment_id, outcome);
+    perform payments.finish_events(p.provider, p.provider_payment_id, outcome, (ask ->> 'as_of')::timestamptz);
     return jsonb_build_object('outcome', outcome, 'payment_id', p.id);
 end $$;
 comment on function payments.settle is

@@ -95,7 +95,7 @@ create function payments.named(provider text, id text) returns jsonb language sq
     select coalesce((select payments.reference_of(p) from payments.payments p where p.provider = named.provider
                         and p.provider_payment_id = named.id),
         jsonb_build_object('provider', provider, 'provider_payment_id', id, 'payment_id', null, 'amount', 0, 'exponent', 0,
-            'currency', '', 'data', '{}'::jsonb)) || '{"lost": false}'
+            'currency', '', 'data', '{}'::jsonb, 'exponents', payments.exponents_of(provider), 'as_of', now())) || '{"lost": false}'
 $$;
 comment on function payments.named is 'For an id that is none of ours too: its signed tag may say whose it is.';
 

@@ -155,6 +155,18 @@ begin
     return coalesce((payments.taken_from(p)).losses, 0);
 end $$;
 
+create function taxi.refund_account(ride taxi.trips, paid taxi.transactions, back bigint)
+    returns uuid language plpgsql set search_path = '' as $$
+begin
+    if exists (select from payments.payments p where p.id::text = paid.provider_tx_id and p.disputed_at is not null) then
+        -- His bank is asking for it too: it waits until that is decided.
+        perform core.outbox_add('alert', jsonb_build_object('type', 'ride_refund_disputed', 'ride_id', ride.id, 'amount', back,
+            'currency', ride.currency), 'ride_refund_disputed:' || ride.id);
+        return ledger.platform_account('suspense', ride.currency);
+    end if;
+    return taxi.credit_account(ride, ride.customer_id, 'ride_refund', back);
+end $$;
+
 create function taxi.refund_cancelled(ride taxi.trips, paid taxi.transactions)
     returns void language plpgsql set search_path = '' as $$
 declare
@@ -167,7 +179,7 @@ begin
     perform taxi.lock_wallets_of(ride);
     if whole > 0 then
         perform taxi.post('ride_refund', ride, array[row(clearing, -whole), row(ledger.platform_account('losses', ride.currency), covered),
-            row(case when back > 0 then taxi.credit_account(ride, ride.customer_id, 'ride_refund', back) end, back)]::ledger.leg[],
+            row(case when back > 0 then taxi.refund_account(ride, paid, back) end, back)]::ledger.leg[],
             whole, 'Refund, ride');
         perform taxi.log(ride.id, 'refund', null, null, jsonb_build_object('amount', back), ride.driver_id);
     end if;

@@ -29,6 +29,7 @@ $$;
 
 create function taxi.provider_payment_ended(ride uuid, payment uuid) returns void language plpgsql set search_path = '' as $$
 begin
+    perform from taxi.trips t where t.id = ride for no key update;   -- First, as everybody does who pays a ride.
     update taxi.transactions t set status = 'failed'
      where t.ride_id = ride and t.provider_tx_id = payment::text and t.status = 'processing';
     if found then

@@ -173,7 +173,7 @@ create function ledger.release_to_payer(paid payments.payments, line ledger.susp
 declare
     tx uuid;
 begin
-    if paid.user_id is null or paid.phone is null then
+    if paid.user_id is null or payments.paying_number(paid) is null then
         perform core.refuse('INVALID_STATE', 409, 'the number that paid is not known: release it to a user');
     end if;
     tx := ledger.post('suspense_release', line.currency, array[

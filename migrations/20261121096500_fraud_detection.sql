@@ -155,7 +155,10 @@ begin
     select * into wallet from ledger.wallets w where w.id = own for update;
     select count(*) as number, coalesce(sum(p.credit_amount), 0)::bigint as total into recent from payments.payments p
      where p.user_id = owner and p.created_at > now() - interval '24 hours' and p.purpose = 'wallet_deposit'
-       and p.currency = suspect_deposit.currency and p.status not in ('failed', 'cancelled', 'expired');
+       and p.currency = suspect_deposit.currency and p.status not in ('failed', 'cancelled', 'expired')
+       -- Begun once more through another provider it is one deposit, until both are paid.
+       and not (p.status in ('initiating', 'pending', 'unknown') and exists (select from payments.payments x
+           where x.replaces = p.id and x.status not in ('failed', 'cancelled', 'expired')));
     if wallet.status = 'active' and not ledger.suspicion(wallet, amount, recent.number, recent.total) then
         return null;
     end if;

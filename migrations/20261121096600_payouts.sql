@@ -152,6 +152,11 @@ begin
             update payments.payouts x set status = 'unknown' where x.id = o.id;
             perform payments.alert('payout_unknown', o.id::text, '{}');
         end if;
+    elsif o.provider_payout_id is null and outcome = 'accepted' then
+        -- Somebody ended it meanwhile, and it exists there all the same: it must be asked about.
+        update payments.payouts x set provider_payout_id = given where x.id = o.id;
+        perform payments.look_again(o.provider, 'payout', given, 'payout|' || o.id);
+        perform payments.alert('payout_sent_late', o.id::text, jsonb_build_object('status', o.status));
     end if;
     select * into o from payments.payouts x where x.id = o.id;
     return jsonb_build_object('status', o.status, 'waiting_events', payments.waiting_events(o.provider, o.provider_payout_id));

@@ -1,6 +1,6 @@
 -- How a payout ends: completed, or failed and the money back, once; and what comes too late.
 -- Why:       the provider, an admin and a lost answer may each have a word, in any order; the money follows one of them.
--- Locks:     the payout row, then wallets in id order (ledger.post).
+-- Locks:     the payout row, a refund's payment, then wallets in id order (ledger.post).
 -- Old code:  nothing earlier exists.
 -- Undo:      drop the functions created here.
 
@@ -66,6 +66,8 @@ declare
     outcome text;
 begin
     select * into o from payments.payouts x where x.id = p.id for update;
+    perform from payments.payments x join payments.payment_refunds r on r.payment_id = x.id
+      where r.id = o.payment_refund_id for update of x;   -- Before any wallet: its cap is about to change.
     outcome := case
         when result = 'completed' and o.status = 'completed' or result = 'failed' and o.status = 'failed' then 'already'
         when result = 'failed' and o.status = 'completed' then 'late_failure'

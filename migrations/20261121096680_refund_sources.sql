@@ -72,12 +72,22 @@ create function payments.put_aside_as(p payments.payments) returns uuid language
 $$;
 comment on function payments.put_aside_as is 'The movement that put money of this payment into suspense, while it is still there.';
 
+create function payments.released_to_payer(p payments.payments) returns boolean language sql stable set search_path = '' as $$
+    select exists (select from ledger.references r
+        join ledger.references x on x.reference_type = 'transaction' and x.reference_id = r.transaction_id::text and x.type = 'suspense_release'
+        join ledger.wallets w on w.user_id = p.user_id and w.currency = p.verified_currency
+        join ledger.entries e on e.account_id = w.id and e.created_at >= p.verified_at and e.transaction_id = x.transaction_id
+       where r.reference_type = 'payment' and r.reference_id = p.id::text and r.type = 'suspense')
+$$;
+comment on function payments.released_to_payer is 'Put aside first, and then given to the payer''s own wallet by an admin.';
+
 create function payments.parts_of(p payments.payments) returns payments.parts language plpgsql stable set search_path = '' as $$
 declare
     main bigint := case when p.settlement in ('settled', 'overpaid') then p.amount_due else 0 end;
     rest bigint := p.verified_amount - main;
     set_aside boolean := exists (select from ledger.references r
-        where r.reference_type = 'payment' and r.reference_id = p.id::text and r.type = 'suspense');
+        where r.reference_type = 'payment' and r.reference_id = p.id::text and r.type = 'suspense')
+        and not payments.released_to_payer(p);
     parts payments.parts := (case when set_aside then 0 else rest end, 0, 0, case when set_aside then rest else 0 end);
     returned bigint;
 begin
@@ -135,6 +145,12 @@ begin
     return had;
 end $$;
 
+create function payments.paying_number(p payments.payments) returns text language sql stable set search_path = '' as $$
+    select p.phone from payments.providers r where r.name = p.provider and r.needs_phone
+$$;
+comment on function payments.paying_number is
+    'The phone that was asked and has paid. On a page anybody may have paid: a number typed beside it is where nothing is sent to.';
+
 create function payments.in_ride_clearing(p payments.payments) returns boolean language sql stable set search_path = '' as $$
     select p.purpose = 'ride' and p.settlement in ('settled', 'overpaid') and exists (select from taxi.trips t
         where t.id = p.purpose_id and t.distributed_at is null and t.payment_status = 'paid')
@@ -145,18 +161,40 @@ $$;
 create function payments.refund_home(refund uuid) returns ledger.leg[] language plpgsql set search_path = '' as $$
 declare
     r payments.payment_refunds;
+    d payments.disputes;
+    wallet bigint;
+    fees bigint;
+    losses bigint;
+    covered bigint;
 begin
     select * into r from payments.payment_refunds x where x.id = refund for update;
+    wallet := r.from_wallet;
+    fees := r.from_fees;
+    losses := r.from_losses;
+    -- What the payer's bank took while this refund held the money became the platform's loss. It is made good first, and
+    -- belongs to the chargeback from then on, so that winning it back gives it to whom it is taken from here.
+    for d in select * from payments.disputes x where x.payment_id = r.payment_id and x.state = 'lost' and x.booked and x.excess > 0 order by x.id
+    loop
+        covered := least(d.excess, wallet + fees + losses);
+        update payments.disputes x set excess = x.excess - covered, from_wallet = x.from_wallet + least(covered, wallet),
+               from_fees = x.from_fees + least(greatest(covered - wallet, 0), fees),
+               from_losses = x.from_losses + greatest(covered - wallet - fees, 0) where x.id = d.id;
+        losses := losses - greatest(covered - wallet - fees, 0);
+        fees := fees - least(greatest(covered - wallet, 0), fees);
+        wallet := wallet - least(covered, wallet);
+    end loop;
     return payments.home_legs((select p.user_id from payments.payments p where p.id = r.payment_id), r.currency,
-        r.from_wallet, r.from_fees, r.from_losses, r.from_suspense);
+        wallet, fees, r.amount - wallet - fees - r.from_suspense, r.from_suspense);
 end $$;
+comment on function payments.refund_home is 'The payment is locked: payments.finish_payout.';
 
 create function payments.close_refunded(payment uuid) returns void language plpgsql set search_path = '' as $$
 declare
     p payments.payments;
 begin
+    -- Under the payment's lock, which its caller holds: of two that end at once the second sees the first.
     update payments.payments x set status = 'refunded'
-     where x.id = payment and x.status = 'success' and x.verified_amount = (select sum(r.amount) from payments.payment_refunds r
+     where x.id = payment and x.status = 'success' and x.verified_amount <= (select sum(r.amount) from payments.payment_refunds r
         where r.payment_id = payment and r.status = 'succeeded') returning * into p;
     if p.purpose = 'plan_purchase' and p.settlement in ('settled', 'overpaid') then
         -- Only with the whole price: a part given back is a kindness, and leaves the plan.
@@ -181,6 +219,11 @@ begin
     returning * into r;
     if r.id is not null then
         perform payments.close_refunded(r.payment_id);
+        if outcome = 'failed' then
+            -- What went back there meanwhile was taken for this one.
+            perform payments.look_again(p.provider, 'payment', p.provider_payment_id, 'refund|' || r.id)
+               from payments.payments p where p.id = r.payment_id and p.provider_payment_id is not null;
+        end if;
         perform core.audit('refund.' || outcome, 'payment_refund', r.id::text, null, jsonb_build_object('amount', r.amount,
             'currency', r.currency, 'payment_id', r.payment_id));
     end if;

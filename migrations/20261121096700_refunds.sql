@@ -90,7 +90,7 @@ begin
     else
         insert into payments.payouts (kind, user_id, amount, fee, currency, method, destination, provider, transaction_id, payment_refund_id)
         values ('refund', p.user_id, r.amount, 0, r.currency, fallback, case p.provider when 'stripe' then p.provider_payment_id
-            else coalesce(p.phone, p.provider || ' ' || p.provider_payment_id) end,
+            else coalesce(payments.paying_number(p), p.provider || ' ' || p.provider_payment_id) end,
             case p.provider when 'stripe' then 'stripe' end, tx, r.id);
     end if;
 end $$;

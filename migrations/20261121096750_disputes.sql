@@ -24,7 +24,7 @@ declare
 begin
     select * into own from ledger.wallets w where w.user_id = p.user_id and w.currency = p.verified_currency for update;
     takes.fees := least(rest, has.fees - case when whole then 0 else fee end);
-    takes.wallet := least(rest - takes.fees, has.wallet, case when own.status = 'active' then own.balance else 0 end);
+    takes.wallet := least(rest - takes.fees, has.wallet, case when own.status <> 'closed' then own.balance else 0 end);
     rest := rest - takes.fees - takes.wallet;
     if has.suspense between 1 and rest and payments.put_aside_as(p) is not null then
         takes.suspense := has.suspense;

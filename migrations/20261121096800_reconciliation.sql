@@ -18,7 +18,8 @@ create table payments.reconciliation_differences (
     id          uuid primary key default gen_random_uuid(),
     object_type text not null check (object_type in ('payment', 'payout', 'refund', 'dispute')),
     object_id   text not null,
-    kind        text not null check (kind in ('unknown', 'unanswered', 'status', 'amount', 'currency', 'environment', 'ledger')),
+    kind        text not null check (kind in ('unknown', 'unanswered', 'status', 'amount', 'currency', 'environment', 'refunded',
+                    'ledger')),
     expected    text,
     found       text,
     first_seen  timestamptz not null default now(),
@@ -161,16 +162,35 @@ end $$;
 comment on function payments.reconcile_claim is
     'Payments that ended and were not compared yet, within each provider''s rate; and, once a day, our own books.';
 
-create function payments.look_again(p payments.payments) returns void language plpgsql set search_path = '' as $$
+create function payments.look_again(provider text, subject text, id text, why text) returns void language plpgsql set search_path = '' as $$
 begin
-    insert into payments.event_keys (provider, dedupe_key) values (p.provider, 'reconcile|' || p.id) on conflict do nothing;
+    insert into payments.event_keys (provider, dedupe_key) values (look_again.provider, 'look_again|' || why) on conflict do nothing;
     if found then
         insert into payments.payment_events (provider, dedupe_key, event, subject, provider_payment_id, body, headers, next_attempt_at)
-        values (p.provider, 'reconcile|' || p.id, 'reconcile', 'payment', p.provider_payment_id, '', '{}', now());
+        values (look_again.provider, 'look_again|' || why, 'look_again', look_again.subject, id, '', '{}', now());
     end if;
 end $$;
 comment on function payments.look_again is
-    'Paid after all, and no notification said so: as if one had come, so that the sweep settles it.';
+    'As if a notification had come, so that the sweep asks the provider and settles on its answer. Once for each reason.';
+
+create function payments.compare_refunded(p payments.payments, said bigint) returns integer language plpgsql set search_path = '' as $$
+declare
+    -- As payments.note_refunded counts them; what is still on its way may be there already, or not yet.
+    gone record;
+begin
+    select coalesce(sum(r.amount + r.excess) filter (where r.status = 'succeeded'), 0)::bigint as least,
+           coalesce(sum(r.amount + r.excess) filter (where r.status <> 'failed'), 0)::bigint as most into gone
+      from payments.payment_refunds r left join payments.payouts o on o.payment_refund_id = r.id
+     where r.payment_id = p.id
+       and (r.destination = 'provider' or r.destination = 'original' and coalesce(o.provider, p.provider) = p.provider);
+    if said > gone.most then
+        perform payments.look_again(p.provider, 'payment', p.provider_payment_id, 'reconcile|' || p.id || '|' || said);
+    end if;
+    return payments.compare('payment', p.id::text, 'refunded', gone.least::text,
+        case when said between gone.least and gone.most then gone.least else said end::text);
+end $$;
+comment on function payments.compare_refunded is
+    'More there than here is settled by the sweep; less (a card that could not be credited) is for people.';
 
 create function payments.reconcile(ask jsonb) returns jsonb language plpgsql security definer set search_path = '' as $$
 declare
@@ -192,9 +212,11 @@ begin
             + payments.compare('payment', p.id::text, 'amount', p.verified_amount::text,
                 payments.from_provider(p.provider, ask ->> 'currency', (ask ->> 'amount')::bigint)::text)
             + payments.compare('payment', p.id::text, 'environment', p.environment, ask ->> 'environment')
-            + payments.compare_payment(p);
+            + payments.compare_payment(p)
+            + case when coalesce(jsonb_typeof(ask -> 'refunded'), 'null') = 'number' then payments.compare_refunded(p,
+                payments.from_provider(p.provider, p.verified_currency, (ask ->> 'refunded')::bigint)) else 0 end;
     elsif paid = 'paid' then
-        perform payments.look_again(p);
+        perform payments.look_again(p.provider, 'payment', p.provider_payment_id, 'reconcile|' || p.id);
     end if;
     update payments.payments x set reconciled_at = case when counted = 0 then now() end, reconcile_tries = 0,
            reconcile_after = now() + interval '1 day' where x.id = p.id;

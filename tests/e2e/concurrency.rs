@@ -12,7 +12,6 @@ use crate::world::World;
 crate::tests![
     fifty_parallel_spends_of_one_balance_take_what_it_allows,
     opposite_transfers_never_show_a_deadlock,
-    thirty_two_repeats_of_one_key_at_once_move_once,
     a_ride_completed_and_cancelled_at_once_ends_one_way,
     a_ride_paid_by_several_taps_at_once_is_paid_once,
     one_rider_asking_twice_at_once_has_one_ride,
@@ -54,25 +53,6 @@ async fn opposite_transfers_never_show_a_deadlock(w: &'static World) {
     assert_eq!(tally(calls).await, counted(&[("200", 90)]), "a deadlock or a refusal reached a caller");
     let total = fatou.balance("XOF").await + binta.balance("XOF").await + awa.balance("XOF").await;
     assert_eq!(total, 3_000_000 - 90 * 10, "only fees have left");
-}
-
-async fn thirty_two_repeats_of_one_key_at_once_move_once(w: &'static World) {
-    let (fatou, binta) = (w.rich(100_000, "XOF").await, w.person().await);
-    let ask = json!({ "operation": "transfer", "amount": 1_000, "currency": "XOF", "recipient_id": binta.id,
-                      "idempotency_key": "tapped-in-panic" });
-    let replies = futures_util::future::join_all((0..32).map(|_| fatou.call("wallet-operations", ask.clone()))).await;
-    let mut receipts: Vec<String> = Vec::new();
-    for reply in &replies {
-        match reply.status {
-            200 => receipts.push(reply.body["transaction_id"].to_string()),
-            _ => {
-                reply.refused(409, "IDEMPOTENCY_IN_PROGRESS");
-            }
-        }
-    }
-    receipts.dedup();
-    assert_eq!(receipts.len(), 1, "{receipts:?}");
-    assert_eq!((fatou.balance("XOF").await, binta.balance("XOF").await), (98_990, 1_000));
 }
 
 async fn a_ride_completed_and_cancelled_at_once_ends_one_way(w: &'static World) {

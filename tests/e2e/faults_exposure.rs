@@ -14,7 +14,9 @@ crate::tests![
     f91_unknown_fields_are_never_written,
     f94_a_token_is_verified_and_not_just_decoded,
     f97_details_and_dropped_functions_are_for_nobody_without_a_role,
+    f97_the_books_of_staff_are_empty_to_everybody_else,
     f98_the_clocks_functions_want_the_internal_key,
+    f98_a_stranger_is_scored_for_our_own_backends_alone,
     f109_only_listed_origins_may_read_answers,
     f111_a_forwarded_address_is_no_identity,
     f117_an_internal_key_that_is_nearly_right_is_wrong,
@@ -107,13 +109,55 @@ async fn f97_details_and_dropped_functions_are_for_nobody_without_a_role(w: &'st
 
 async fn f98_the_clocks_functions_want_the_internal_key(w: &'static World) {
     let admin = w.admin().await;
-    for name in ["retry-failed-transactions", "taxi-dispatch-tick"] {
+    let clocks = xtask::house::functions().expect("the list of functions");
+    let clocks: Vec<_> =
+        clocks.into_iter().filter(|one| one.auth == xtask::house::Auth::Cron).map(|one| one.name).collect();
+    assert_eq!(clocks, ["ledger-close", "payout-process", "retry-failed-transactions", "taxi-dispatch-tick"]);
+    for name in &clocks {
         w.function(name).json(&json!({})).send().await.refused(401, "UNAUTHENTICATED");
         for token in [&admin.token, &w.vars["SERVICE_ROLE_KEY"], &w.vars["ANON_KEY"], &w.vars["INTERNAL_API_KEY"]] {
             w.call(name, token, json!({})).await.refused(401, "UNAUTHENTICATED");
         }
         w.tick(name).await.ok(200);
     }
+}
+
+async fn f97_the_books_of_staff_are_empty_to_everybody_else(w: &'static World) {
+    let (fatou, former, admin) = (w.rich(50_000, "GNF").await, w.admin().await, w.admin().await);
+    let payout = w.withdrawn(&fatou, 10_000, "GNF", "224620000001").await;
+    w.exec("delete from people.user_roles where user_id = $1", &[&former.id]).await;
+    let pretender = TokenOptions { claims: json!({ "app_metadata": { "role": "admin" } }), ..TokenOptions::default() };
+    let pretender = keys::user_token(&fatou.id, &pretender);
+    for view in ["admin_payouts", "admin_suspense", "admin_reconciliation", "admin_dead_letters"] {
+        for token in [&fatou.token, &former.token, &pretender] {
+            assert_eq!(*w.rest(Method::GET, view, token).send().await.ok(200), json!([]), "{view}");
+        }
+        let anybody = w.rest(Method::GET, view, &w.vars["ANON_KEY"]).send().await;
+        assert!((400..500).contains(&anybody.status), "{view}: {anybody}");
+    }
+    let path = format!("admin_payouts?select=amount&id=eq.{}", crate::outgoing::id_of(&payout));
+    assert_eq!(*w.rest(Method::GET, &path, &admin.token).send().await.ok(200), json!([{ "amount": 10_000 }]));
+    let stats = admin.call("wallet-admin", json!({ "action": "stats" })).await;
+    assert!(!stats.ok(200).to_string().contains(&fatou.email) && !stats.text.contains("224620000001"), "{stats}");
+}
+
+async fn f98_a_stranger_is_scored_for_our_own_backends_alone(w: &'static World) {
+    let (fatou, binta) = (w.rich(50_000, "GNF").await, w.person().await);
+    let ask = json!({ "userId": fatou.id, "amount": 1_000, "recipientId": binta.id, "method": "transfer" });
+    let score =
+        async |key: &str| w.function("fraud-detection").header("x-internal-api-key", key).json(&ask).send().await;
+    w.function("fraud-detection").json(&ask).send().await.refused(401, "UNAUTHENTICATED");
+    for wrong in ["", "wrong", &w.vars["ANON_KEY"], &w.vars["SERVICE_ROLE_KEY"]] {
+        score(wrong).await.refused(401, "UNAUTHENTICATED");
+    }
+    for key in ["ANON_KEY", "SERVICE_ROLE_KEY", "INTERNAL_API_KEY"] {
+        w.call("fraud-detection", &w.vars[key], ask.clone()).await.refused(401, "UNAUTHENTICATED");
+    }
+    binta.call("fraud-detection", ask.clone()).await.refused(403, "IDENTITY_MISMATCH");
+    let logged = "select count(*) from ledger.fraud_detection_logs where user_id = $1";
+    assert_eq!(w.one::<i64>(logged, &[&fatou.id]).await, 0);
+    assert!(score(&w.vars["INTERNAL_API_KEY"]).await.ok(200)["score"].is_u64());
+    assert_eq!((w.one::<i64>(logged, &[&fatou.id]).await, fatou.moves().await), (1, 1));
 }
 
 async fn f109_only_listed_origins_may_read_answers(_: &'static World) {

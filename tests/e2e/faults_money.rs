@@ -1,6 +1,6 @@
 //! Known faults, section A of contracts/faults.md: money created, lost or stolen. One test per fault, named after it.
 //!
-//! The faults of escrows, disputes, refunds, payouts and subscriptions (F11, F16–F24, F37, F38, F40–F44) come with
+//! Refunds, payouts and decisions: faults_payouts.rs and faults_admin.rs. The faults of escrows (F16, F20, F24) come with
 //! their functions.
 
 use reqwest::Method;
@@ -19,6 +19,7 @@ crate::tests![
     f08_a_failed_transfer_writes_no_old_balance_back,
     f09_a_refused_journal_line_undoes_the_balances,
     f10_every_grant_is_on_a_list,
+    f10_every_view_is_on_a_list,
     f12_the_fee_is_credited_to_the_platform,
 ];
 
@@ -61,10 +62,29 @@ async fn f02_no_signed_in_role_writes_a_money_table_through_the_gateway(w: &'sta
     let row = json!({ "user_id": fatou.id, "currency": "XOF", "balance": 9_000_000 });
     let reply = w.rest(Method::POST, "wallets", &fatou.token).json(&row).send().await;
     assert!((400..500).contains(&reply.status), "{reply}");
+    // Every table and view, in every schema that a client may name; staff write no more than others.
+    let admin = w.admin().await;
+    let all = "select table_name::text from information_schema.tables where table_schema = $1";
+    for schema in ["api", "ledger", "payments"] {
+        for name in w.all::<String>(all, &[&schema]).await {
+            for token in [&fatou.token, &admin.token] {
+                let call = w.rest(Method::POST, &name, token).header("content-profile", schema);
+                let reply = call.json(&json!({})).send().await;
+                assert!((400..500).contains(&reply.status), "{schema}: {reply}");
+            }
+        }
+    }
     let writers = "select count(*) from information_schema.role_table_grants
-        where table_schema in ('api', 'ledger', 'payments', 'core') and grantee in ('anon', 'authenticated', 'PUBLIC')
+        where table_schema in ('api', 'ledger', 'payments', 'core', 'taxi', 'people')
+          and grantee in ('anon', 'authenticated', 'service_role', 'PUBLIC')
           and privilege_type in ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')";
     assert_eq!(w.one::<i64>(writers, &[]).await, 0, "a role may write a money table");
+    let columns =
+        "select string_agg(distinct table_name || '.' || column_name, ' ') from information_schema.role_column_grants
+        where grantee in ('anon', 'authenticated', 'service_role', 'PUBLIC') and privilege_type in ('INSERT', 'UPDATE')
+          and table_schema in ('api', 'ledger', 'payments', 'core', 'taxi', 'people')";
+    let read_marks = "notifications.read taxi_notifications.read";
+    assert_eq!(w.one::<String>(columns, &[]).await, read_marks, "a column of money may be written");
     untouched(&fatou, 1_000, &[]).await;
 }
 
@@ -161,31 +181,43 @@ async fn f09_a_refused_journal_line_undoes_the_balances(w: &'static World) {
     assert_eq!((fatou.gnf().await, binta.gnf().await), (48_990, 1_000));
 }
 
-/// What each role may run, in words: a new grant is a decision, and is written down here.
+/// Each takes the caller from the token; payment_refund and wallet_admin read his role in the same call.
+const COMMANDS: &str = "fraud_detection payment_begin payment_get payment_refund taxi_accept_ride taxi_driver_heartbeat \
+    taxi_payment taxi_quote_fare taxi_refuse_ride taxi_request_ride taxi_update_ride_status wallet_admin wallet_balance_at \
+    wallet_operations wallet_statement";
+/// What the views of staff read: each asks for the caller's role itself, and shows nothing to anybody else.
+const QUEUES: &str = "ledger.suspense_queue payments.dead_letters payments.differences_seen payments.payout_queue";
+/// What provider callbacks and clocks may do; fraud_detection also for our own backends.
+const SERVICE: &str = "fraud_detection ledger_seal payment_attach payment_event payment_found payment_mark \
+    payment_reconcile payment_reconcile_claim payment_settle payment_sweep payout_claim payout_sent payout_settle \
+    taxi_dispatch_tick";
+/// Reads for operators on the database itself: not in `api`, so no gateway shows them.
+const REPORTS: &str = "ledger.audit ledger.check_books ledger.verify_chain payments.reconciliation_report";
+
+fn words(list: &'static str) -> Vec<&'static str> {
+    list.split(' ').collect()
+}
+
+/// What each role may run: a new grant is a decision, and is written down above.
 async fn f10_every_grant_is_on_a_list(w: &'static World) {
     let sql = "select n.nspname || '.' || p.proname from pg_proc p join pg_namespace n on n.oid = p.pronamespace
         where n.nspname in ('api', 'core', 'people', 'ledger', 'payments', 'taxi') and has_function_privilege($1::name, p.oid, 'execute')
         order by 1";
     let anon: Vec<String> = w.all(sql, &[&"anon"]).await;
     assert_eq!(anon, ["api.health", "core.health"]);
-    let commands = [
-        "payment_begin",
-        "payment_get",
-        "taxi_accept_ride",
-        "taxi_driver_heartbeat",
-        "taxi_payment",
-        "taxi_quote_fare",
-        "taxi_refuse_ride",
-        "taxi_request_ride",
-        "taxi_update_ride_status",
-        "wallet_operations",
-    ];
-    let user: Vec<String> = w.all(sql, &[&"authenticated"]).await;
-    let exposed: Vec<&str> =
-        user.iter().filter_map(|name| name.strip_prefix("api.")).filter(|name| *name != "health").collect();
-    assert_eq!(exposed, commands);
-    let behind = user.iter().filter(|name| !name.starts_with("api.") && *name != "core.health").count();
-    assert_eq!(behind, commands.len(), "each command has one function behind it, and nothing else is open: {user:?}");
+    for (role, listed, besides) in [("authenticated", COMMANDS, QUEUES), ("service_role", SERVICE, REPORTS)] {
+        let open: Vec<String> = w.all(sql, &[&role]).await;
+        let exposed = open.iter().filter_map(|name| name.strip_prefix("api.")).filter(|name| *name != "health");
+        assert_eq!(exposed.collect::<Vec<_>>(), words(listed), "{role}");
+        let inside = open.iter().map(String::as_str).filter(|name| !name.starts_with("api.") && *name != "core.health");
+        let (known, behind): (Vec<_>, Vec<_>) = inside.partition(|name| words(besides).contains(name));
+        assert_eq!(known, words(besides), "{role}");
+        assert_eq!(
+            behind.len(),
+            words(listed).len(),
+            "{role}: one function behind each command, and no more: {behind:?}"
+        );
+    }
     let public = "select count(*) from pg_proc p join pg_namespace n on n.oid = p.pronamespace, aclexplode(p.proacl) a
         where n.nspname in ('api', 'core', 'people', 'ledger', 'payments', 'taxi') and a.grantee = 0";
     assert_eq!(w.one::<i64>(public, &[]).await, 0, "everybody may run something");
@@ -199,13 +231,40 @@ async fn f10_every_grant_is_on_a_list(w: &'static World) {
         "definer functions pin their search path, and none is in api"
     );
     let fatou = w.person().await;
-    for name in ["payment_settle", "payment_attach", "payment_event", "payment_sweep", "taxi_dispatch_tick"] {
+    for name in words(SERVICE).into_iter().filter(|name| !words(COMMANDS).contains(name)) {
         let reply = w.rest(Method::POST, &format!("rpc/{name}"), &fatou.token).json(&json!({ "ask": {} })).send().await;
         assert!((400..500).contains(&reply.status), "a user runs {name}: {reply}");
     }
-    let anon = w.vars["ANON_KEY"].clone();
-    let reply = w.rest(Method::POST, "rpc/wallet_operations", &anon).json(&json!({ "ask": {} })).send().await;
-    assert!((400..500).contains(&reply.status), "{reply}");
+    for name in words(COMMANDS) {
+        let call = w.rest(Method::POST, &format!("rpc/{name}"), &w.vars["ANON_KEY"]).json(&json!({ "ask": {} }));
+        let reply = call.send().await;
+        assert!((400..500).contains(&reply.status), "anybody runs {name}: {reply}");
+    }
+}
+
+/// What each role may read: rows are then chosen by row-level security, and by the role that a view of staff asks for.
+async fn f10_every_view_is_on_a_list(w: &'static World) {
+    let sql = "select string_agg(table_name, ' ' order by table_name) from information_schema.role_table_grants
+        where table_schema = $2 and grantee = $1 and privilege_type = 'SELECT'";
+    for (schema, shown) in [
+        (
+            "api",
+            "admin_dead_letters admin_payouts admin_reconciliation admin_suspense declined_drivers moneroo_payments \
+             paid_entitlements payouts profiles provider_currencies taxi_driver_dues taxi_drivers taxi_notifications \
+             taxi_pricing_config taxi_quotes taxi_ride_tracking taxi_transactions taxi_trips wallet_history wallet_logs wallets",
+        ),
+        ("ledger", "entries transactions wallet_logs wallets"),
+        ("payments", "paid_entitlements payments payouts provider_currencies"),
+        ("people", "profiles"),
+    ] {
+        assert_eq!(w.one::<String>(sql, &[&"authenticated", &schema]).await, shown, "{schema}");
+        for role in ["anon", "service_role", "PUBLIC"] {
+            assert_eq!(w.one::<Option<String>>(sql, &[&role, &schema]).await, None, "{schema} to {role}");
+        }
+    }
+    let hidden = "select coalesce(string_agg(column_name, ' '), '') from information_schema.columns where table_schema = 'api'
+        and column_name in ('provider_data', 'fingerprint', 'idempotency_key', 'pin_hash', 'body', 'headers', 'notif_token')";
+    assert_eq!(w.one::<String>(hidden, &[]).await, "", "a secret of a row is shown");
 }
 
 async fn f12_the_fee_is_credited_to_the_platform(w: &'static World) {

@@ -1,6 +1,6 @@
 //! Known faults, section B of contracts/faults.md: races and state machines. One test per fault, named after it.
 //!
-//! The faults of orders, appointments, automations, events, games and licences (F61–F78) come with their functions.
+//! Numbers, clocks and notices (F62, F66, F69, F71, F74): faults_clocks.rs.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};

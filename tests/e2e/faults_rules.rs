@@ -8,6 +8,7 @@ crate::tests![
     f13_one_table_has_the_rates_and_each_operation_keeps_its_own,
     f14_fees_are_whole_units,
     f15_exponents_are_per_currency_and_provider,
+    f15_every_amount_comes_back_from_every_provider_as_it_went,
     f45_late_money_of_a_blocked_payer_waits_in_suspense,
     f46_daily_and_monthly_limits_hold,
     f47_without_risk_rules_nothing_moves,
@@ -84,6 +85,51 @@ async fn f15_exponents_are_per_currency_and_provider(w: &'static World) {
     }
 }
 
+/// Every row of the table, at its edges and at a thousand amounts of every length: the same ones in each run.
+async fn f15_every_amount_comes_back_from_every_provider_as_it_went(w: &'static World) {
+    let sql = "with amounts as (
+            select unnest(array[1, 4, 5, 99, 100, 101, 9999, 9007199254740990, 9007199254740991]) as n
+            union select 1 + ((hashint8extended(s, 15) & 9223372036854775807) >> (10 + s % 50)) % 9007199254740991
+              from generate_series(1, 1000) s),
+        cases as (
+            select r.provider, r.currency, r.multiple_of, r.exponent as theirs, c.exponent as ours, n,
+                   payments.to_provider(r.provider, r.currency, n) as out, payments.from_provider(r.provider, r.currency, n) as home
+              from payments.provider_currencies r join core.currencies c on c.code = r.currency cross join amounts),
+        wrong as (
+            select *, case
+                when out is not null and payments.from_provider(provider, currency, out) is distinct from n then 'another comes back'
+                when home is not null and n % multiple_of = 0 and payments.to_provider(provider, currency, home) is distinct from n
+                    then 'another goes out'
+                when out::numeric * 10 ^ ours <> n::numeric * 10 ^ theirs then 'worth something else there'
+                when home::numeric * 10 ^ theirs <> n::numeric * 10 ^ ours then 'worth something else here'
+                when out % multiple_of <> 0 then 'not in the steps of the provider'
+                when out is null and theirs = ours and n % multiple_of = 0 then 'refused without a reason'
+                when greatest(out, home) > 9007199254740991 then 'more than a client can count' end as fault
+              from cases)
+        select coalesce(jsonb_agg(to_jsonb(wrong)), '[]') from wrong where fault is not null";
+    assert_eq!(w.one::<Value>(sql, &[]).await, json!([]));
+    // What each provider's documentation says.
+    for (provider, none, hundredths) in [
+        ("moneroo", "EUR GBP GHS GNF KES NGN RWF TZS UGX USD XAF XOF", ""),
+        ("stripe", "GNF RWF XAF XOF", "EUR GBP GHS KES NGN TZS UGX USD"),
+        ("paystack", "", "GHS KES NGN USD XOF"),
+        ("flutterwave", "RWF UGX XAF XOF", "EUR GBP GHS KES NGN TZS USD"),
+        ("flutterwave_v4", "RWF UGX XAF XOF", "EUR GBP GHS KES NGN TZS USD"),
+        ("cinetpay", "GNF XAF XOF", "USD"),
+        ("wave", "XOF", ""),
+        ("orange_money", "GNF XAF XOF", ""),
+        ("mtn_momo", "GNF RWF UGX XAF XOF", "GHS"),
+        ("airtel_money", "RWF UGX XAF", "KES TZS"),
+        ("paydunya", "XOF", ""),
+    ] {
+        let sql = "select coalesce(string_agg(currency, ' ' order by currency), '') from payments.provider_currencies
+                   where provider = $1 and exponent = $2";
+        for (exponent, currencies) in [(0_i16, none), (2, hundredths)] {
+            assert_eq!(w.one::<String>(sql, &[&provider, &exponent]).await, currencies, "{provider} {exponent}");
+        }
+    }
+}
+
 async fn f45_late_money_of_a_blocked_payer_waits_in_suspense(w: &'static World) {
     let fatou = w.person().await;
     let asked = fatou.deposit(100_000).await;
@@ -123,6 +169,12 @@ async fn f47_without_risk_rules_nothing_moves(w: &'static World) {
         let sql = "delete from ledger.risk_rules where currency = 'KES' and key = $1 returning value";
         let value: i64 = w.one(sql, &[&key]).await;
         fatou.send(&binta, 1_000, "KES").await.refused(503, "DEPENDENCY_UNAVAILABLE");
+        let out = json!({ "operation": "withdraw", "amount": 1_000, "currency": "KES", "method": "mpesa", "phone": "254700000001" });
+        fatou.call(WALLET, out).await.refused(503, "DEPENDENCY_UNAVAILABLE");
+        if key != "suspicious_total" {
+            let ask = json!({ "amount": 1_000, "recipientId": binta.id, "method": "transfer", "metadata": { "currency": "KES" } });
+            fatou.call("fraud-detection", ask).await.refused(503, "DEPENDENCY_UNAVAILABLE");
+        }
         w.exec("insert into ledger.risk_rules values ($1, 'KES', $2)", &[&key, &value]).await;
         assert_eq!((fatou.balance("KES").await, binta.moves().await), (50_000, 0), "{key}");
     }

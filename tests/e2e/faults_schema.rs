@@ -11,6 +11,7 @@ use xtask::keys;
 use crate::world::World;
 
 crate::tests![
+    f38_every_command_that_the_code_sends_exists_and_may_be_sent,
     f119_messages_say_nothing_about_the_inside,
     f123_a_recipients_balance_is_not_shown,
     f124_no_answer_tells_who_exists,
@@ -19,6 +20,58 @@ crate::tests![
     f141_a_cursor_includes_the_id,
     f148_money_and_rides_are_tested_on_a_real_postgres,
 ];
+
+/// The commands that a source names: whether as the service, and the name.
+fn commands_in(text: &str) -> Vec<(bool, String)> {
+    let mut found = Vec::new();
+    for (door, as_service) in
+        [(".rpc(", false), (".rpc_read(", false), (".service(", true), (".service::<Value>(", true)]
+    {
+        for rest in text.split(door).skip(1) {
+            let name = rest.trim_start().strip_prefix('"').and_then(|rest| rest.split_once('"'));
+            found.extend(name.map(|(name, _)| (as_service, name.to_owned())));
+        }
+    }
+    found
+}
+
+async fn f38_every_command_that_the_code_sends_exists_and_may_be_sent(w: &'static World) {
+    let mut seen = std::collections::BTreeSet::new();
+    let mut folders = vec![house::root().join("functions"), house::root().join("shared/src")];
+    while let Some(folder) = folders.pop() {
+        for path in std::fs::read_dir(&folder).expect("a folder").flatten().map(|entry| entry.path()) {
+            if path.is_dir() && !path.ends_with("build") && !path.ends_with("testing") {
+                folders.push(path);
+            } else if path.extension().is_some_and(|kind| kind == "rs") {
+                seen.extend(commands_in(&std::fs::read_to_string(&path).expect("text")));
+            }
+        }
+    }
+    assert!(seen.len() > 25, "the sources were not understood: {seen:?}");
+    for (as_service, name) in &seen {
+        let role = if *as_service { "service_role" } else { "authenticated" };
+        let sql = "select count(*) from pg_proc p where p.pronamespace = 'api'::regnamespace and p.proname = $1
+            and p.proargnames[1] = 'ask' and p.proargtypes = '3802'::oidvector and p.prorettype = 'jsonb'::regtype
+            and has_function_privilege($2::name, p.oid, 'execute')";
+        assert_eq!(w.one::<i64>(sql, &[name, &role]).await, 1, "api.{name}(ask jsonb) for {role}");
+    }
+    // A failure behind one is never ignored: what was bought is neither given nor forgotten.
+    let fatou = w.person().await;
+    let asked = fatou.call("create-payment", json!({ "plan_id": "enterprise_plan" })).await.ok(201).clone();
+    let id = crate::sandbox::payment_id(&asked);
+    w.pays_quietly(&asked).await;
+    let plan = "select status from payments.paid_entitlements where user_id = $1";
+    let condition = format!("new.provider_payment_id = '{id}' and new.status = 'success'");
+    w.sabotaged("payments.payments", &condition, async || {
+        w.sweeps(id).await;
+        fatou.call("moneroo-verify-payment", json!({ "payment_id": id })).await.refused(500, "INTERNAL");
+        assert_eq!(w.one::<String>(plan, &[&fatou.id]).await, "pending");
+    })
+    .await;
+    w.sweeps(id).await;
+    w.becomes(id, "success").await;
+    assert_eq!(w.one::<String>(plan, &[&fatou.id]).await, "active");
+}
 
 async fn f119_messages_say_nothing_about_the_inside(w: &'static World) {
     let fatou = w.rich(50_000, "GNF").await;

@@ -6,24 +6,37 @@
 // At the edge a panic is a fault; here it is how a test fails.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
+mod audit;
 mod browser;
 mod call;
 mod clients;
 mod concurrency;
 mod crash;
+mod crash_points;
+mod faults_admin;
+mod faults_clocks;
+mod faults_closed;
 mod faults_exposure;
 mod faults_money;
 mod faults_payments;
+mod faults_payouts;
 mod faults_races;
+mod faults_rails;
 mod faults_rules;
 mod faults_schema;
+mod faults_verdicts;
 mod gateway;
 mod outgoing;
 mod payments;
 mod people;
+mod rails;
 mod ride_payment;
 mod rides;
 mod sandbox;
+mod scenarios_idempotency;
+mod scenarios_inbox;
+mod scenarios_payments;
+mod scenarios_webhooks;
 mod scenarios_holds;
 mod scenarios_load;
 mod scenarios_refunds;
@@ -94,6 +107,12 @@ fn main() {
         faults_races::tests(),
         faults_exposure::tests(),
         faults_schema::tests(),
+        faults_rails::tests(),
+        faults_verdicts::tests(),
+        faults_payouts::tests(),
+        faults_admin::tests(),
+        faults_clocks::tests(),
+        faults_closed::tests(),
         concurrency::tests(),
         scenarios_holds::tests(),
         scenarios_load::tests(),
@@ -102,7 +121,14 @@ fn main() {
         scenarios_wallet::tests(),
         clients::tests(),
         crash::tests(),
+        rails::tests(),
+        scenarios_idempotency::tests(),
+        scenarios_inbox::tests(),
+        scenarios_payments::tests(),
+        scenarios_webhooks::tests(),
         simulation::tests(),
+        crash_points::tests(),
+        audit::tests(),
     ];
     RUNTIME.spawn(async {
         if tokio::signal::ctrl_c().await.is_ok() {

@@ -83,7 +83,8 @@ fn forgeries(w: &World, rail: &Rail, letter: &Value, url: &str, own: &str) -> Ve
         let good = letter["signature"].as_str().expect("a signature");
         let last = if good.ends_with('0') { '1' } else { '0' };
         let flipped = format!("{}{last}", &good[..good.len() - 1]);
-        let wrong = [json!(null), json!(""), json!(good[..good.len() / 2]), json!(flipped), json!(good.to_ascii_uppercase())];
+        let wrong =
+            [json!(null), json!(""), json!(good[..good.len() / 2]), json!(flipped), json!(good.to_ascii_uppercase())];
         let wrong = wrong.into_iter().map(|signature| told(json!({ "signature": signature })));
         return wrong.chain([told(json!({ "secret": "of_somebody_else" })), told(json!({ "secret": "" }))]).collect();
     }

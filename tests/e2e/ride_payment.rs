@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::people::Scene;
+use crate::sandbox::payment_id;
 use crate::world::World;
 
 crate::tests![
@@ -13,7 +14,7 @@ crate::tests![
     a_ride_cancelled_after_pickup_is_due_whole,
     cash_becomes_a_due_that_the_next_share_settles,
     cash_that_was_not_confirmed_gives_way_to_the_wallet,
-    methods_without_an_adapter_are_refused_and_simulate_nothing,
+    a_ride_paid_by_card_or_phone_is_paid_when_the_provider_says_so,
     an_admin_may_pay_and_a_driver_may_not,
     surge_and_shares_follow_the_table_of_the_contract,
 ];
@@ -144,14 +145,31 @@ async fn cash_that_was_not_confirmed_gives_way_to_the_wallet(w: &'static World) 
     assert_eq!((scene.rider.gnf().await, scene.driver.gnf().await), (500_000 - price, share));
 }
 
-async fn methods_without_an_adapter_are_refused_and_simulate_nothing(w: &'static World) {
-    let scene = w.scene().await;
-    let ride = scene.completed().await;
-    for method in ["card", "orange_money", "mtn_money"] {
-        scene.pay(&ride, method).await.refused(503, "NOT_CONFIGURED");
+async fn a_ride_paid_by_card_or_phone_is_paid_when_the_provider_says_so(w: &'static World) {
+    for (method, provider) in [("card", "stripe"), ("orange_money", "orange_money"), ("mtn_money", "mtn_momo")] {
+        let scene = w.scene().await;
+        let ride = scene.completed().await;
+        let (price, share, _) = shares(w, &ride).await;
+        // Not ending in 00: such a phone says yes by itself.
+        let phone = format!("2246{:07}1", scene.rider.id.as_u128() % 10_000_000);
+        let ask = json!({ "rideId": ride, "paymentMethod": method, "phone": phone, "amount": 1 });
+        let asked = scene.rider.call("taxi-payment", ask.clone()).await;
+        let (transaction, payment) = (&asked.ok(200)["transaction"], &asked.body["payment"]);
+        assert_eq!((&transaction["status"], &transaction["amount"]), (&json!("processing"), &json!(price)), "{method}");
+        assert_eq!((&payment["status"], &payment["method"]), (&json!("processing"), &json!(method)));
+        let row = w.row(payment_id(payment)).await;
+        assert_eq!((&row["provider"], &row["amount_due"]), (&json!(provider), &json!(price)));
+        let again = scene.rider.call("taxi-payment", ask).await;
+        assert_eq!((&again.ok(200)["transaction"]["id"], &again.body["duplicate"]), (&transaction["id"], &json!(true)));
+        assert_eq!(again.body["payment"]["payment_id"], payment["payment_id"], "{method}: asked once");
+        scene.pay(&ride, "wallet").await.refused(409, "PAYMENT_IN_PROGRESS");
+        assert_eq!(postings(w, &ride).await, json!({}), "{method}: nobody has paid yet");
+        w.pays(payment).await;
+        w.becomes(payment_id(payment), "success").await;
+        assert_eq!((scene.rider.gnf().await, scene.driver.gnf().await), (500_000, share), "{method}");
+        let sql = "select payment_method || ' ' || status from taxi.transactions where ride_id::text = $1";
+        assert_eq!(w.all::<String>(sql, &[&ride]).await, [format!("{method} completed")]);
     }
-    let made: i64 = w.one("select count(*) from taxi.transactions where ride_id::text = $1", &[&ride]).await;
-    assert_eq!((made, scene.rider.gnf().await, scene.driver.gnf().await), (0, 500_000, 0));
 }
 
 async fn an_admin_may_pay_and_a_driver_may_not(w: &'static World) {

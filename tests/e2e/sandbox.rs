@@ -73,12 +73,12 @@ impl World {
         .await
     }
 
-    /// Makes the sweep look at this payment now, and sweeps.
+    /// Makes the sweep look at this payment now, before all others that are due, and sweeps.
     pub async fn sweeps(&self, id: &str) {
-        let sql = "update payments.payments set next_check_at = now() - interval '1 second', asked_at = null
+        let sql = "update payments.payments set next_check_at = now() - interval '1 year', asked_at = null
                    where provider_payment_id = $1 or id::text = $1";
         self.exec(sql, &[&id]).await;
-        let sql = "update payments.payment_events set next_attempt_at = now() - interval '1 second'
+        let sql = "update payments.payment_events set next_attempt_at = now() - interval '1 year'
                    where provider_payment_id = $1 and processed_at is null";
         self.exec(sql, &[&id]).await;
         self.tick("retry-failed-transactions").await.ok(200);

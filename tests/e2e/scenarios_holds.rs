@@ -1,4 +1,4 @@
-//! The scenarios of money.md, section 6, about money that is held: W9 to W13. There are no holds here. A withdrawal leaves
+//! The scenarios of money.md, section 6, about money that is held: W9 to W14. There are no holds here. A withdrawal leaves
 //! the wallet at once and waits in payout_clearing; that account is what is held, and a payout's end is its capture or release.
 
 use serde_json::{Value, json};
@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::concurrency::{counted, tally};
 use crate::outgoing::{WAITING_PHONE, id_of};
 use crate::people::Person;
+use crate::sandbox::payment_id;
 use crate::world::World;
 
 crate::tests![
@@ -17,6 +18,7 @@ crate::tests![
     w11_a_payout_that_was_refused_or_never_arrived_goes_back_by_a_clear_word_alone,
     w12_a_success_after_the_money_went_back_is_the_platforms_loss,
     w13_of_ten_withdrawals_of_everything_one_is_accepted,
+    w14_a_deposit_to_a_blocked_or_closed_wallet_waits_in_suspense,
 ];
 
 fn completed(amount: i64) -> Value {
@@ -193,4 +195,35 @@ async fn w13_of_ten_withdrawals_of_everything_one_is_accepted(w: &'static World)
     assert_eq!(seen, counted(&[("202", 1), ("INSUFFICIENT_FUNDS", 9)]));
     let payouts: i64 = w.one("select count(*) from payments.payouts where user_id = $1", &[&fatou.id]).await;
     assert_eq!((payouts, fatou.balance("XOF").await, fatou.moves().await), (1, 0, 2));
+}
+
+async fn w14_a_deposit_to_a_blocked_or_closed_wallet_waits_in_suspense(w: &'static World) {
+    let admin = w.admin().await;
+    for state in ["blocked", "closed"] {
+        let (fatou, heir) = (w.person().await, w.person().await);
+        let asked = fatou.deposit(100_000).await;
+        let wallet = fatou.wallet("GNF").await;
+        let block = json!({ "action": "block", "wallet_id": wallet, "reason": "lost the phone" });
+        if state == "blocked" {
+            admin.call("wallet-admin", block).await.ok(200);
+        } else {
+            w.exec("select ledger.set_wallet_status($1, 'closed', 'moved away', null)", &[&wallet]).await;
+        }
+        w.pays(&asked).await;
+        let row = w.becomes(payment_id(&asked), "success").await;
+        let set_aside = json!({ "suspense/provider_clearing": -100_500, "suspense/suspense": 100_500 });
+        assert_eq!(w.booked("payment", id_of(&row)).await, set_aside, "{state}: neither lost nor credited");
+        assert!(w.alerted("money_in_suspense", id_of(&row)).await, "{state}: nobody is told");
+        assert_eq!((fatou.gnf().await, fatou.moves().await), (0, 0), "{state}");
+        let sql = "select transaction_id::text from ledger.references
+            where reference_type = 'payment' and reference_id = $1 and type = 'suspense'";
+        let entry: String = w.one(sql, &[&id_of(&row)]).await;
+        let release = |to: &Person| json!({ "action": "release_suspense", "entry_id": entry, "to_user_id": to.id, "reason": "checked" });
+        fatou.call("wallet-admin", release(&fatou)).await.refused(403, "FORBIDDEN");
+        let early = admin.call("wallet-admin", release(&fatou)).await;
+        assert_eq!((early.status, fatou.moves().await), (409, 0), "{state}: released into a shut wallet: {early}");
+        admin.call("wallet-admin", release(&heir)).await.ok(200);
+        admin.call("wallet-admin", release(&heir)).await.refused(409, "INVALID_STATE");
+        assert_eq!((heir.gnf().await, heir.moves().await, fatou.gnf().await), (100_500, 1, 0), "{state}: once");
+    }
 }

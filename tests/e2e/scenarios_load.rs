@@ -1,6 +1,5 @@
 //! The scenarios of money.md, section 6, in which many move money at once and some of them are cut off: W1, W2, W8, W17,
-//! W18. A
-//! failure of the random run is a seed: `SEED=n` replays it.
+//! W18. A failure of the random run is a seed: `SEED=n` replays it.
 
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 

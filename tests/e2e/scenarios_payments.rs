@@ -50,14 +50,19 @@ async fn p7_a_crash_after_the_providers_answer_pays_one_ride_and_one_surplus(w: 
     w.exec(late, &[&scene.rider.id]).await;
     let second = begin().await.ok(201).clone();
     assert_ne!(second["payment_id"], lost["id"]);
-    assert_eq!((status_of_first(w, &scene.rider).await.as_str(), w.payments_of(&scene.rider).await.len()), ("unknown", 2));
+    assert_eq!(
+        (status_of_first(w, &scene.rider).await.as_str(), w.payments_of(&scene.rider).await.len()),
+        ("unknown", 2)
+    );
     let settlement = async |paid: &Value| {
         w.pays(paid).await;
         w.becomes(payment_id(paid), "success").await["settlement"].clone()
     };
     assert_eq!((settlement(&lost).await, scene.rider.gnf().await), (json!("settled"), 500_000));
     assert_eq!((settlement(&second).await, scene.rider.gnf().await), (json!("surplus"), 500_000 + price));
-    let paid: i64 = w.one("select count(*) from taxi.transactions where ride_id::text = $1 and status = 'completed'", &[&ride]).await;
+    let paid: i64 = w
+        .one("select count(*) from taxi.transactions where ride_id::text = $1 and status = 'completed'", &[&ride])
+        .await;
     assert_eq!((paid, scene.driver.gnf().await), (1, 0), "one ride, to be shared out when it is over");
 }
 
@@ -108,8 +113,8 @@ async fn p12_a_payment_of_somebody_else_with_our_metadata_credits_nobody(w: &'st
         for amount in [1, 100_500] {
             let mut metadata = own["metadata"].clone();
             (metadata["order_id"], metadata["payment_id"]) = (row["id"].clone(), row["id"].clone());
-            let mut foreign =
-                json!({ "amount": amount, "currency": own["currency"], "status": "success", "metadata": metadata, "notify": true });
+            let mut foreign = json!({ "amount": amount, "currency": own["currency"], "status": "success",
+                                      "metadata": metadata, "notify": true });
             if provider != "moneroo" {
                 foreign["provider"] = json!(provider);
             }
@@ -132,7 +137,8 @@ async fn p13_an_id_at_another_providers_door_or_in_another_payers_hand_has_no_ef
     w.pays_quietly(&asked).await;
     let own = w.row(id).await["id"].as_str().expect("an id").to_owned();
     let nobodys = xtask::keys::random_uuid().to_string();
-    let charge = |id: &str| json!({ "event": "charge.success", "data": { "id": 7, "reference": id, "status": "success" } });
+    let charge =
+        |id: &str| json!({ "event": "charge.success", "data": { "id": 7, "reference": id, "status": "success" } });
     let moneroo = |id: &str| crate::sandbox::event("payment.success", id, 100_500, "XOF");
     // Genuinely signed by the provider whose door it is, which has never heard of it.
     for (provider, of) in [("paystack", &charge as &dyn Fn(&str) -> Value), ("moneroo", &moneroo)] {
@@ -233,11 +239,16 @@ async fn p18_the_sweep_stays_within_the_providers_minute(w: &'static World) {
     // Of a provider that nobody else asks, in a transaction that nobody else sees.
     let client = w.connect().await.expect("Postgres answers");
     let setup = "begin; insert into payments.providers (name, own_reference) values ('nobody', true);
-        insert into payments.payments (provider, provider_payment_id, purpose, amount_due, credit_amount, currency, status,
-            next_check_at, fingerprint, description)
-        select 'nobody', n::text, 'wallet_deposit', 1, 1, 'GNF', 'pending', now(), '', '' from generate_series(1, 200) n";
+        insert into payments.payments (provider, provider_payment_id, purpose, amount_due, credit_amount, currency,
+            status, next_check_at, fingerprint, description)
+        select 'nobody', n::text, 'wallet_deposit', 1, 1, 'GNF', 'pending', now(), '', ''
+          from generate_series(1, 200) n";
     client.batch_execute(setup).await.expect("set up");
-    let usual: i32 = client.query_one("select min(calls_per_minute) from payments.providers where name = 'nobody'", &[]).await.expect("a row").get(0);
+    let usual: i32 = client
+        .query_one("select min(calls_per_minute) from payments.providers where name = 'nobody'", &[])
+        .await
+        .expect("a row")
+        .get(0);
     let mut asked = Vec::new();
     for _ in 0..3 {
         let sql = "select jsonb_array_length(payments.sweep('{\"providers\": [\"nobody\"]}') -> 'payments')";

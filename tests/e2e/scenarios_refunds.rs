@@ -43,7 +43,6 @@ async fn r1_more_than_was_captured_or_what_was_not_captured_is_not_refunded(w: &
     }
     // Between the deposit and the whole lies the fee, which goes back with the whole alone.
     w.refunds(&admin, &paid, Some(10_001), "original").await.refused(409, "REFUND_EXCEEDS_CAPTURED");
-    // The wallet has it already: from there to there is no refund.
     w.refunds(&admin, &paid, Some(10_000), "wallet").await.refused(409, "NOT_REFUNDABLE");
     assert_eq!(state(w, &fatou, &paid).await, (10_000, 1, 0));
     let whole = w.refunds(&admin, &paid, Some(10_050), "original").await;
@@ -118,6 +117,8 @@ async fn r2_thirty_thirty_forty_and_then_one(w: &'static World) {
 async fn r3_a_refund_that_fails_at_the_provider_gives_back_once(w: &'static World) {
     let (fatou, admin) = (w.person().await, w.admin().await);
     let paid = w.paid_by_card(&fatou, 10_000).await;
+    // Nobody tells us that it was made, so that it can still fail.
+    w.fault(json!({ "on": "webhook", "fault": "drop", "event": "refund.created", "payment_id": theirs(&paid) })).await;
     let reply = w.refunds(&admin, &paid, Some(4_000), "original").await;
     assert_eq!((&reply.ok(201)["refund"]["status"], fatou.balance("XOF").await), (&json!("pending"), 6_000));
     let payout = w.payout_of(&reply.body["refund"]).await;
@@ -158,8 +159,7 @@ async fn r3_a_refund_that_the_provider_refuses_gives_back_once(w: &'static World
     let home = json!({ "refund_returned/payout_clearing": -10_050, "refund_returned/user_wallet": 10_000,
                        "refund_returned/platform_fees": 50 });
     assert_eq!((w.booked("payout", id_of(&payout)).await, state(w, &fatou, &paid).await), (home, (10_000, 3, 0)));
-    let again = w.refunds(&admin, &paid, None, "original").await;
-    assert_eq!(again.ok(201)["refund"]["amount"], 10_050, "the capacity is back, fee and all");
+    w.refunds(&admin, &paid, None, "original").await.ok(201);
 }
 
 async fn r4_what_was_refunded_in_the_dashboard_is_reconciled_and_not_refunded_again(w: &'static World) {
@@ -191,8 +191,13 @@ async fn r4_a_refund_of_what_the_dashboard_gave_back_unheard_is_no_error_of_ours
     let reply = w.refunds(&admin, &paid, None, "original").await;
     let payout = w.payout_of(&reply.ok(201)["refund"]).await;
     w.sent(id_of(&payout), "failed").await;
-    assert_eq!(state(w, &fatou, &paid).await, (10_000, 3, 0), "refused there, so it went home");
-    // The event comes late; only then is it booked, as the dashboard's and once.
+    let home = json!({ "refund_returned/payout_clearing": -10_050, "refund_returned/user_wallet": 10_000,
+                       "refund_returned/platform_fees": 50 });
+    assert_eq!(w.booked("payout", id_of(&payout)).await, home, "refused there, so it went home");
+    // Such a no makes us look again; what the dashboard did is booked as the dashboard's, once.
+    w.sweeps(theirs(&paid)).await;
+    let known = async || (w.refunded(&paid).await == 10_050).then_some(());
+    w.eventually("what the dashboard did is known", known).await;
     let object = json!({ "id": "ch_late", "object": "charge", "payment_intent": theirs(&paid) });
     let late =
         json!({ "id": format!("evt_{}", fresh_key("late")), "type": "charge.refunded", "data": { "object": object } });
@@ -260,7 +265,7 @@ async fn r6_a_refund_after_the_driver_withdrew_is_the_platforms_loss(w: &'static
     w.refunds(&admin, &paid, None, "wallet").await.refused(409, "NOT_REFUNDABLE");
     scene.driven(&ride, "completed").await;
     let share = scene.driver.gnf().await;
-    let payout = w.withdrawn(&scene.driver, share * 100 / 103, "GNF", "224620000001").await;
+    w.withdrawn(&scene.driver, share * 100 / 103, "GNF", "224620000001").await;
     let left = scene.driver.gnf().await;
     assert!(left < share / 10, "the driver has kept {left} of {share}");
     let moves = scene.driver.moves().await;
@@ -272,7 +277,6 @@ async fn r6_a_refund_after_the_driver_withdrew_is_the_platforms_loss(w: &'static
         (scene.driver.gnf().await, scene.driver.moves().await, scene.rider.gnf().await),
         (left, moves, 500_000 + price)
     );
-    assert_eq!(w.payout(id_of(&payout)).await["returned"], false);
     w.refunds(&admin, &paid, Some(1), "wallet").await.refused(409, "REFUND_EXCEEDS_CAPTURED");
 }
 

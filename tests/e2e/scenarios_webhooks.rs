@@ -23,7 +23,8 @@ crate::tests![
 /// The provider's news of a card payment, with an id of its own.
 fn of_card(id: &str) -> String {
     let fresh = xtask::keys::random_uuid().simple();
-    json!({ "id": format!("evt_{fresh}"), "type": "payment_intent.succeeded", "data": { "object": { "id": id } } }).to_string()
+    json!({ "id": format!("evt_{fresh}"), "type": "payment_intent.succeeded", "data": { "object": { "id": id } } })
+        .to_string()
 }
 
 async fn p1_fifty_deliveries_of_one_success_credit_once(w: &'static World) {
@@ -101,7 +102,11 @@ async fn p4_without_a_secret_every_webhook_is_closed(_: &'static World) {
     // Signed with the empty key, which is what an unset one would be if it were used.
     for (function, header, signature) in [
         ("moneroo-webhook", "x-moneroo-signature", mac(&body)),
-        ("payment-webhook?provider=stripe", "stripe-signature", format!("t={now},v1={}", mac(&format!("{now}.{body}")))),
+        (
+            "payment-webhook?provider=stripe",
+            "stripe-signature",
+            format!("t={now},v1={}", mac(&format!("{now}.{body}"))),
+        ),
         ("payment-webhook?provider=paystack", "x-paystack-signature", mac(&body)),
         ("payment-webhook?provider=flutterwave", "verif-hash", String::new()),
         ("payment-webhook?provider=flutterwave_v4", "flutterwave-signature", mac(&body)),
@@ -120,7 +125,6 @@ async fn p4_without_a_secret_every_webhook_is_closed(_: &'static World) {
 }
 
 async fn p5_a_signature_of_another_time_is_refused_where_it_has_one(w: &'static World) {
-    let now = time::OffsetDateTime::now_utc().unix_timestamp();
     for (provider, secret, dot) in [("stripe", "STRIPE_WEBHOOK_SECRET", "."), ("wave", "WAVE_WEBHOOK_SECRET", "")] {
         let fatou = w.person().await;
         let ask = json!({ "purpose": "wallet_deposit", "provider": provider, "amount": 100_000, "currency": "XOF" });
@@ -133,6 +137,7 @@ async fn p5_a_signature_of_another_time_is_refused_where_it_has_one(w: &'static 
             let mac = sandbox::sign(&w.vars[secret], format!("{t}{dot}{body}").as_bytes());
             json!({ "provider": provider, "body": body, "signature": format!("t={t},v1={mac}") })
         };
+        let now = time::OffsetDateTime::now_utc().unix_timestamp();
         // A slow machine makes what is old older, and what is early less so.
         for t in [now - 301, now - 86_400, now + 400] {
             assert_eq!(w.delivers(signed(t)).await, [403], "{provider} at {t}");
@@ -153,7 +158,8 @@ async fn p5_a_replay_without_a_time_is_a_hint_without_effect(w: &'static World) 
     w.becomes(id, "success").await;
     // Captured, and sent again long after; then under another event name, which is news and makes us look.
     let captured = event("payment.success", id, 100_500, "GNF");
-    let aged = "update payments.event_keys set received_at = now() - interval '1 year' where dedupe_key like '%' || $1 || '%'";
+    let aged =
+        "update payments.event_keys set received_at = now() - interval '1 year' where dedupe_key like '%' || $1 || '%'";
     assert_eq!(w.exec(aged, &[&id]).await, 1);
     assert_eq!(w.delivers(json!({ "body": captured, "times": 3 })).await, [200, 200, 200]);
     assert_eq!(w.delivers(json!({ "body": event("payment.initiated", id, 100_500, "GNF") })).await, [200]);

@@ -91,7 +91,8 @@ async fn checks_have_their_times_and_end_in_expired(w: &'static World) {
     let due = "select round(extract(epoch from next_check_at - created_at))::bigint from payments.payments
                where provider_payment_id = $1";
     assert_eq!(w.one::<i64>(due, &[&id]).await, 5 * 60);
-    let sql = "update payments.payments set created_at = now() - make_interval(secs => $2), next_check_at = now()
+    let sql = "update payments.payments set created_at = now() - make_interval(secs => $2),
+               next_check_at = now() - interval '1 year'
                where provider_payment_id = $1";
     for (age, next) in [(5.0 * 60.0, 3_600), (3_600.0, 6 * 3_600), (6.0 * 3_600.0, 24 * 3_600)] {
         w.exec(sql, &[&id, &age]).await;

@@ -5,10 +5,7 @@ use serde_json::json;
 use crate::sandbox::{event, payment_id};
 use crate::world::World;
 
-crate::tests![
-    reordered_webhooks_end_in_success,
-    the_answer_does_not_wait_for_the_provider,
-];
+crate::tests![reordered_webhooks_end_in_success, the_answer_does_not_wait_for_the_provider,];
 
 async fn reordered_webhooks_end_in_success(w: &'static World) {
     let fatou = w.person().await;

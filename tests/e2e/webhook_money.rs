@@ -5,10 +5,7 @@ use serde_json::{Value, json};
 use crate::sandbox::payment_id;
 use crate::world::World;
 
-crate::tests![
-    another_currency_fulfils_nothing,
-    amounts_are_read_however_the_provider_writes_them,
-];
+crate::tests![another_currency_fulfils_nothing, amounts_are_read_however_the_provider_writes_them,];
 
 /// The legs of what was posted for a payment, the largest debit first.
 pub async fn legs(w: &World, id: &str) -> Value {

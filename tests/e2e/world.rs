@@ -38,15 +38,21 @@ pub struct Worlds {
     main: OnceCell<Result<World, String>>,
     /// What is killed and started again.
     mortal: OnceCell<Result<World, String>>,
+    /// What is killed at one point after the other: a bare workerd, which starts again in a moment.
+    frail: OnceCell<Result<World, String>>,
     /// What lacks every secret that an operator may have forgotten, and is as strict as production.
     bare: OnceCell<Result<World, String>>,
+    /// What no payment provider has given its keys.
+    keyless: OnceCell<Result<World, String>>,
     built: OnceCell<Result<(), String>>,
 }
 
 static WORLDS: Worlds = Worlds {
     main: OnceCell::const_new(),
     mortal: OnceCell::const_new(),
+    frail: OnceCell::const_new(),
     bare: OnceCell::const_new(),
+    keyless: OnceCell::const_new(),
     built: OnceCell::const_new(),
 };
 
@@ -58,13 +64,38 @@ pub async fn mortal_world() -> &'static World {
     opened(&WORLDS.mortal, |_| ()).await
 }
 
+pub async fn frail_world() -> &'static World {
+    opened(&WORLDS.frail, |options| options.runtime = Runtime::Workerd).await
+}
+
 pub async fn bare_world() -> &'static World {
     opened(&WORLDS.bare, |options| {
-        let forgotten = ["MONEROO_SECRET_KEY", "MONEROO_WEBHOOK_SECRET", "INTERNAL_API_KEY"].map(|name| (name, ""));
+        let forgotten = [
+            "MONEROO_SECRET_KEY",
+            "MONEROO_WEBHOOK_SECRET",
+            "INTERNAL_API_KEY",
+            "STRIPE_WEBHOOK_SECRET",
+            "PAYSTACK_SECRET_KEY",
+            "FLUTTERWAVE_WEBHOOK_SECRET",
+            "FLUTTERWAVE_V4_WEBHOOK_SECRET",
+            "CINETPAY_WEBHOOK_SECRET",
+            "WAVE_WEBHOOK_SECRET",
+        ]
+        .map(|name| (name, ""));
         let strict = [("ALLOWED_ORIGINS", "https://app.cauris.test"), ("RETURN_ORIGINS", "https://app.cauris.test")];
         let vars = forgotten.into_iter().chain(strict);
         options.extra_vars.extend(vars.map(|(name, value)| (name.to_owned(), value.to_owned())));
         options.rate_limits = true;
+    })
+    .await
+}
+
+pub async fn keyless_world() -> &'static World {
+    opened(&WORLDS.keyless, |options| {
+        let own = ["MONEROO_SECRET_KEY", "MONEROO_WEBHOOK_SECRET"];
+        let keys = own.into_iter().chain(xtask::wrangler::RAIL_SECRETS);
+        options.extra_vars.extend(keys.map(|name| (name.to_owned(), String::new())));
+        options.runtime = Runtime::Workerd;
     })
     .await
 }
@@ -85,7 +116,7 @@ async fn opened(cell: &'static OnceCell<Result<World, String>>, change: fn(&mut 
 
 /// Stops every stack that was started, and leaves no process behind.
 pub async fn close() {
-    for cell in [&WORLDS.main, &WORLDS.mortal, &WORLDS.bare] {
+    for cell in [&WORLDS.main, &WORLDS.mortal, &WORLDS.frail, &WORLDS.bare, &WORLDS.keyless] {
         if let Some(Ok(world)) = cell.get()
             && let Some(stack) = world.stack.lock().await.take()
         {
@@ -159,6 +190,18 @@ impl World {
         let (client, connection) = tokio_postgres::connect(&self.db, NoTls).await?;
         tokio::spawn(connection);
         Ok(client)
+    }
+
+    /// A migrated database of one's own in the same cluster, for tests that need every row of a ledger: its URL, and in.
+    pub async fn own_database(&self) -> (String, Client) {
+        let name = format!("own_{}", xtask::keys::random_uuid().simple());
+        self.exec(&format!("create database {name}"), &[]).await;
+        let (base, _) = self.db.rsplit_once('/').expect("a URL names its database");
+        let url = format!("{base}/{name}");
+        xtask::migrate::apply(&url).await.expect("the migrations apply");
+        let (client, connection) = tokio_postgres::connect(&url, NoTls).await.expect("Postgres answers");
+        tokio::spawn(connection);
+        (url, client)
     }
 
     async fn borrowed<T>(&self, ask: impl AsyncFnOnce(&Client) -> Result<T, tokio_postgres::Error>) -> T {

@@ -234,7 +234,45 @@ begin
         end if;
         assert (select status from taxi.transactions where ride_id = ride) = 'failed' and (select payment_status from taxi.trips where id = ride) = 'failed', ended;
     end loop;
-    assert pg_temp.says(p, 'success', pg_temp.intent(p) || '{"provider": "stripe"}') = 'orphan', 'it was refused at the start: its tag is void';
+    assert pg_temp.says(p, 'success', pg_temp.intent(p) || '{"provider": "stripe"}') = 'settled' and pg_temp.alerts('late_success', p.id::text) = 1,
+        'refused at the start, and its money has come under our tag all the same';
+end $$;
+
+-- Money under our tag is adopted whatever we had given up; too little of it for a ride frees the ride for another way to pay.
+do $$
+declare
+    p payments.payments;
+    ride uuid;
+    given_up text;
+begin
+    foreach given_up in array array['failed', 'cancelled', 'expired'] loop
+        p := pg_temp.begun(21);
+        update payments.payments set status = given_up, next_check_at = null where id = p.id;
+        assert pg_temp.says(p, 'success', '{"intent": null}') = 'orphan' and pg_temp.says(p, 'success', pg_temp.intent(p)) = 'settled', given_up;
+    end loop;
+    assert pg_temp.balance(21) = 300000;
+    insert into taxi.trips (customer_id, driver_id, vehicle_type, pickup_lat, pickup_lng, dropoff_lat, dropoff_lng, distance_m, duration_s, estimated,
+        surge_pct, base_fare, distance_cost, time_cost, price_total, driver_share, platform_fee, driver_share_bps, currency, status, search_radius_m)
+    select pg_temp.person(22), d.id, 'moto', 9.5, -13.7, 9.6, -13.7, 1000, 100, false, 100, 7000, 0, 0, 7000, 5950, 1050, 8500, 'GNF', 'completed', 5000
+      from taxi.drivers d where d.user_id = pg_temp.person(19) returning id into ride;
+    perform pg_temp.ask('authenticated', pg_temp.person(22), 'taxi_payment', jsonb_build_object('rideId', ride, 'paymentMethod', 'card'));
+    p := pg_temp.begun(22, jsonb_build_object('provider', 'stripe', 'purpose', 'ride', 'purpose_id', ride, 'amount', null));
+    assert pg_temp.says(p, 'success', pg_temp.intent(p) || '{"provider": "stripe", "amount": 6999}') = 'orphan', 'the tag is of another amount';
+    perform pg_temp.service('payment_found', jsonb_build_object('payment_id', p.id, 'provider_payment_id', 'py_' || p.id, 'environment', 'live'));
+    assert pg_temp.says(p, 'success', '{"provider": "stripe", "amount": 6999}') = 'underpaid';
+    assert (select payment_status from taxi.trips where id = ride) = 'failed';
+    assert pg_temp.ask('authenticated', pg_temp.person(22), 'taxi_payment', jsonb_build_object('rideId', ride, 'paymentMethod', 'cash')) ->> 'success' = 'true';
+end $$;
+
+-- An answer settles what was heard before its question. What was heard since may be news to it, and is asked about by the sweep.
+do $$
+declare
+    p payments.payments := pg_temp.opened(23);
+begin
+    perform pg_temp.event(p, 'payment.success');
+    assert pg_temp.says(p, 'success', jsonb_build_object('as_of', now() - interval '1 second')) = 'settled' and pg_temp.outcome(p) is null;
+    assert exists (select from payments.payment_events where provider_payment_id = 'py_' || p.id and processed_at is null);
+    assert pg_temp.says(p, 'success', jsonb_build_object('as_of', now())) = 'already' and pg_temp.outcome(p) = 'already';
 end $$;
 
 -- What a provider has said is for the platform to hand in, never for a user; nobody writes these tables.

@@ -17,7 +17,7 @@ declare
     payment uuid;
 begin
     insert into payments.payments (user_id, provider, purpose, amount_due, credit_amount, currency, status, fingerprint, description, phone)
-    values (payer, 'orange_money', 'wallet_deposit', amount, amount, 'GNF', 'success', '', 'Payment', phone) returning id into payment;
+    values (payer, 'mtn_momo', 'wallet_deposit', amount, amount, 'GNF', 'success', '', 'Payment', phone) returning id into payment;
     return ledger.post('suspense', 'GNF', array[(ledger.platform_account('provider_clearing', 'GNF'), -amount)::ledger.leg,
         (ledger.platform_account('suspense', 'GNF'), amount)::ledger.leg], 'payment', payment::text, amount);
 end $$;

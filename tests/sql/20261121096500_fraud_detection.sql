@@ -114,6 +114,19 @@ begin
     assert (select count(*) from ledger.fraud_detection_logs) = before;
 end $$;
 
+-- Whether a deposit would block the wallet; nothing of it stays.
+create function pg_temp.blocks(w ledger.wallets, amount bigint) returns boolean language plpgsql as $$
+declare
+    answer jsonb;
+begin
+    begin
+        answer := ledger.suspect_deposit(w.user_id, 'GNF', amount);
+        raise exception using errcode = 'Y0000', message = case when answer is null then 'no' else 'yes' end;
+    exception when sqlstate 'Y0000' then
+        return sqlerrm = 'yes';
+    end;
+end $$;
+
 -- A deposit that is asked for is looked at: large is recorded, the total of a day blocks the wallet and says so.
 do $$
 declare
@@ -127,6 +140,20 @@ begin
       from (values (3000000, 'GNF', 'success', interval '23 hours'), (9000000, 'GNF', 'failed', interval '1 hour'),
                    (9000000, 'GNF', 'success', interval '25 hours'), (9000000, 'XOF', 'pending', interval '1 hour')) as d (amount, currency, status, age);
     assert ledger.suspect_deposit(w.user_id, 'GNF', 2000000) is null, 'five millions are not too much';
+    -- Begun once more through another provider it is one deposit; the first one counts again when the other has ended, or both are paid.
+    with old as (
+        insert into payments.payments (user_id, provider, purpose, amount_due, credit_amount, currency, status, fingerprint, description)
+        values (w.user_id, 'moneroo', 'wallet_deposit', 900000, 900000, 'GNF', 'pending', '', 'switched') returning id
+    )
+    insert into payments.payments (user_id, provider, purpose, amount_due, credit_amount, currency, status, fingerprint, description, replaces)
+    select w.user_id, 'wave', 'wallet_deposit', 900000, 900000, 'GNF', 'pending', '', 'instead', old.id from old;
+    assert ledger.suspect_deposit(w.user_id, 'GNF', 1100000) is null, 'a switched deposit counts once';
+    update payments.payments set status = 'failed' where user_id = w.user_id and description = 'instead';
+    assert pg_temp.blocks(w, 1100001) and not pg_temp.blocks(w, 1100000), 'the first one may still be paid';
+    update payments.payments set status = 'success' where user_id = w.user_id and description in ('switched', 'instead');
+    assert pg_temp.blocks(w, 200001) and not pg_temp.blocks(w, 200000), 'both were paid';
+    delete from payments.payments where user_id = w.user_id and description = 'instead';
+    delete from payments.payments where user_id = w.user_id and description = 'switched';
     no := ledger.suspect_deposit(w.user_id, 'GNF', 2000001);
     assert no ->> 'code' = 'WALLET_BLOCKED' and current_setting('response.status') = '403', no::text;
     assert (select status || ':' || blocked_reason || ':' || balance from ledger.wallets where id = w.id) = 'blocked:suspicious daily total:1000';

@@ -191,6 +191,20 @@ begin
     assert jsonb_array_length(got -> 'payouts') = 2 and got -> 'payments' = '[]' and got -> 'payouts' @> '[{"payout_id": "", "provider_payout_id": "po_nobody"}]', got::text;
 end $$;
 
+-- Ended by somebody while its answer was still under way: the id is kept, and the provider is asked about it.
+do $$
+declare
+    o payments.payouts;
+    sent jsonb;
+begin
+    insert into payments.payouts (kind, user_id, amount, fee, currency, method, destination, transaction_id, provider, attempts, sent_at, status, returned, returned_at)
+    select 'wallet_withdrawal', p.id, 5000, 75, 'XOF', 'wave', '225070000001', gen_random_uuid(), 'moneroo', 1, now(), 'failed', true, now()
+      from people.profiles p limit 1 returning * into o;
+    sent := pg_temp.service('payout_sent', jsonb_build_object('payout_id', o.id, 'outcome', 'accepted', 'provider_payout_id', 'po_late'));
+    assert sent = '{"status": "failed", "waiting_events": true}', sent::text;
+    assert pg_temp.service('payment_sweep', '{"providers": ["moneroo"]}') -> 'payouts' @> jsonb_build_array(jsonb_build_object('payout_id', o.id, 'provider_payout_id', 'po_late'));
+end $$;
+
 -- Sending is the clock's; nobody else may claim, and nobody writes a rail.
 do $$
 declare

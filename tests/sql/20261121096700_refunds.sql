@@ -159,6 +159,9 @@ begin
     o := pg_temp.payout(pg_temp.refund(p, '{"amount": 1000}'));
     assert o.destination = 'moneroo ' || p.provider_payment_id and pg_temp.service('payout_claim', '{"providers": ["moneroo"]}') ->> 'manual' = '1';
     assert (select status from payments.payouts where id = o.id) = 'manual', 'nobody knows the number';
+    p := pg_temp.paid(4, '{"provider": "wave", "currency": "XOF", "amount": 5000, "customer": {"phone": "+2250700000009"}}');
+    o := pg_temp.payout(pg_temp.refund(p, '{"amount": 1000}'));
+    assert (o.method, o.destination) = ('wave', 'wave ' || p.provider_payment_id) and (payments.rail_of(o)).provider is null, 'a number that somebody typed has paid nothing';
 end $$;
 
 -- A deposit is refundable up to what the wallet still holds, and not from the wallet into itself.
@@ -236,6 +239,34 @@ begin
     update payments.payments set disputed_at = now() where id = p.id;
     assert pg_temp.refused(p) = 'IN_DISPUTE';
     assert (select count(*) from core.audit_logs where action = 'payment_refund' and target_id = p.id::text and actor_id = pg_temp.person(99)) = 1;
+    perform pg_temp.stands();
+end $$;
+
+-- A refund that fails asks the provider once more: what a dashboard gave back meanwhile had been taken for it.
+do $$
+declare
+    p payments.payments := pg_temp.paid(15);
+    r jsonb := pg_temp.refund(p);
+    due jsonb;
+begin
+    assert pg_temp.says(p.id, '{"refunded": 100500}') = 'already' and pg_temp.refunds(p) = 'original 100500 pending';
+    perform pg_temp.finish(r, 'failed'), pg_temp.finish(r, 'failed');
+    due := pg_temp.service('payment_sweep', '{"providers": ["stripe"]}') -> 'payments';
+    assert due @> jsonb_build_array(jsonb_build_object('payment_id', p.id)), due::text;
+    assert pg_temp.says(p.id, '{"refunded": 100500}') = 'already' and pg_temp.balance(15) = 0 and pg_temp.now(p) = 'refunded settled';
+    perform pg_temp.stands();
+end $$;
+
+-- Given up by us, given once more, and then paid after all: more than everything is refunded, too.
+do $$
+declare
+    p payments.payments := pg_temp.paid(16, '{"purpose": "plan_purchase", "amount": null, "plan_id": "premium_subscription"}');
+    r jsonb := pg_temp.refund(p, '{"amount": 10000}');
+begin
+    perform pg_temp.finish(r, 'failed');
+    perform pg_temp.refund(p, '{"amount": 8000, "destination": "wallet"}');
+    assert pg_temp.finish(r, 'completed') = 'late_completion' and pg_temp.now(p) = 'refunded settled';
+    assert (select status from payments.paid_entitlements where payment_id = p.id) = 'expired';
     perform pg_temp.stands();
 end $$;
 rollback;

@@ -218,4 +218,73 @@ begin
     assert pg_temp.balance(10) = 0 and pg_temp.platform('losses') = losses and pg_temp.platform('ride_clearing') = 0, 'given back twice: at the bank and in the wallet';
     perform pg_temp.stands();
 end $$;
+
+-- What the bank took while a refund of ours held the money is made good when that refund fails, and is part of what may be won back.
+do $$
+declare
+    p payments.payments := pg_temp.paid(12);
+    losses bigint := pg_temp.platform('losses');
+    fees bigint := pg_temp.platform('platform_fees');
+    under_way bigint := pg_temp.platform('payout_clearing');
+    r jsonb := pg_temp.refund(p);
+begin
+    assert pg_temp.balance(12) = 0 and pg_temp.disputed(p, 'lost') = 'already' and pg_temp.platform('losses') = losses - 100500, 'all of it was on its way';
+    assert pg_temp.finish(r, 'failed') = 'failed' and pg_temp.balance(12) = 0 and pg_temp.platform('losses') = losses, 'given back twice: by the bank and by us';
+    assert pg_temp.left_of(p) = 0 and (select (from_wallet, from_fees, from_losses, excess) = (100000, 500, 0, 0) from payments.disputes where payment_id = p.id);
+    assert pg_temp.disputed(p, 'won') = 'already' and pg_temp.balance(12) = 100000 and pg_temp.platform('losses') = losses;
+    assert pg_temp.left_of(p) = 100500 and pg_temp.platform('payout_clearing') = under_way and pg_temp.platform('platform_fees') = fees;
+    -- A part: what the payer had spent stays the platform's loss, what comes home makes good what was taken beyond the cap.
+    p := pg_temp.paid(13);
+    r := pg_temp.refund(p, '{"amount": 60000}');
+    perform pg_temp.ask('authenticated', pg_temp.person(13), 'wallet_operations', jsonb_build_object('operation', 'transfer', 'amount', 30000, 'recipient_id', pg_temp.person(14)));
+    perform pg_temp.disputed(p, 'lost');
+    assert (select (from_wallet, from_fees, from_losses, excess) = (9700, 500, 30300, 60000) from payments.disputes where payment_id = p.id);
+    perform pg_temp.finish(r, 'failed');
+    assert (select (from_wallet, from_fees, from_losses, excess) = (69700, 500, 30300, 0) from payments.disputes where payment_id = p.id);
+    assert pg_temp.balance(13) = 0 and pg_temp.platform('losses') = losses - 30300 and pg_temp.left_of(p) = 0;
+    perform pg_temp.stands();
+end $$;
+
+-- Released to the payer, what was put aside is his wallet's: the bank takes it back from there.
+do $$
+declare
+    p payments.payments := pg_temp.paid(15, '{}', 50000);
+    losses bigint := pg_temp.platform('losses');
+begin
+    perform pg_temp.ask('authenticated', pg_temp.person(99), 'wallet_admin', jsonb_build_object('action', 'release_suspense', 'reason', 'he paid too little',
+        'entry_id', payments.put_aside_as(p), 'to_user_id', pg_temp.person(15)));
+    assert pg_temp.balance(15) = 50000 and pg_temp.left_of(p) = 50000;
+    perform pg_temp.disputed(p, 'lost', 20000);
+    assert pg_temp.balance(15) = 30000 and pg_temp.platform('losses') = losses and pg_temp.left_of(p) = 30000;
+    assert pg_temp.refused(p, '{"amount": 30000}') = 'ok' and pg_temp.balance(15) = 0 and pg_temp.left_of(p) = 0;
+    perform pg_temp.stands();
+end $$;
+-- A blocked wallet pays for what its owner's bank has taken back; it keeps nothing to spend when it is unblocked.
+do $$
+declare
+    p payments.payments := pg_temp.paid(71);
+    before bigint := pg_temp.platform('losses');
+begin
+    update ledger.wallets set status = 'blocked' where user_id = pg_temp.person(71);
+    perform pg_temp.disputed(p, 'lost');
+    assert pg_temp.balance(71) = 0 and pg_temp.platform('losses') = before, 'the wallet, not the platform';
+    assert pg_temp.code(format('select ledger.post(''transfer'', ''GNF'', array[(%L::uuid, -1)::ledger.leg,
+        (ledger.platform_account(''losses'', ''GNF''), 1)::ledger.leg], null, null, 1)',
+        ledger.wallet_for(pg_temp.person(71), 'GNF'))) = 'WALLET_BLOCKED', 'and nothing else leaves it';
+    perform pg_temp.stands();
+end $$;
+
+-- A ride is cancelled while the bank asks for its money: the refund waits.
+do $$
+declare
+    p payments.payments := pg_temp.ride(73, 'accepted');
+    held bigint := pg_temp.platform('suspense');
+begin
+    perform pg_temp.disputed(p, 'open');
+    update taxi.trips set status = 'cancelled', cancellation_fee = 0 where id = p.purpose_id;
+    perform taxi.settle_ended(t) from taxi.trips t where t.id = p.purpose_id;
+    assert pg_temp.balance(73) = 0 and pg_temp.platform('suspense') = held + 7000, 'in suspense, not in the wallet';
+    assert (select count(*) from core.outbox where payload ->> 'type' = 'ride_refund_disputed' and payload ->> 'ride_id' = p.purpose_id::text) = 1;
+    perform pg_temp.stands();
+end $$;
 rollback;

@@ -145,6 +145,25 @@ begin
     assert pg_temp.compared(p, '{"amount": 2010}') = 0 and pg_temp.differs(open::text) = 'status not paid paid resolved';
 end $$;
 
+-- What has gone back: more there is written down and looked at by the sweep, less is for people, what is on its way may be there or not.
+do $$
+declare
+    p payments.payments := pg_temp.paid(8);
+    r jsonb;
+begin
+    assert pg_temp.compared(p, '{"refunded": null}') = 0 and pg_temp.compared(p, '{"refunded": 0}') = 0 and pg_temp.differs(p.id::text) is null;
+    r := pg_temp.refund(p, '{"amount": 20000}');
+    assert pg_temp.compared(p, '{"refunded": 0}') = 0 and pg_temp.compared(p, '{"refunded": 20000}') = 0, 'it is on its way';
+    perform pg_temp.finish(r, 'completed');
+    assert pg_temp.compared(p, '{"refunded": 20000}') = 0 and pg_temp.compared(p, '{"refunded": 0}') = 1 and pg_temp.differs(p.id::text) = 'refunded 20000 0';
+    assert not exists (select from payments.payment_events where provider_payment_id = p.provider_payment_id), 'nothing that asking again would mend';
+    assert pg_temp.compared(p, '{"refunded": 50000}') = 1 and pg_temp.differs(p.id::text) = 'refunded 20000 50000';
+    assert pg_temp.service('payment_sweep', '{"providers": ["stripe"]}') -> 'payments' @> jsonb_build_array(jsonb_build_object('payment_id', p.id));
+    assert pg_temp.says(p.id, '{"refunded": 50000}') = 'already' and pg_temp.balance(8) = 50000;
+    assert pg_temp.compared(p, '{"refunded": 50000}') = 0 and pg_temp.differs(p.id::text) = 'refunded 20000 50000 resolved';
+    perform pg_temp.stands();
+end $$;
+
 -- Claimed when they are old enough and have ended, each within its provider's minute; ten silences are a difference too.
 do $$
 declare

@@ -207,7 +207,7 @@ impl Gateway for AirtelMoney<'_> {
         if transaction.id.is_some_and(|id| id != payment.id()) {
             return None;
         }
-        let asked = (payment.amount > 0).then_some(payment.amount);
+        let currency = transaction.currency.unwrap_or_else(|| payment.currency.clone());
         Some(Truth {
             status: match transaction.status.as_str() {
                 "TS" => Status::Success,
@@ -217,8 +217,11 @@ impl Gateway for AirtelMoney<'_> {
                 // TA (ambiguous), TIP (in progress), and whatever they invent next: not final.
                 _ => Status::Pending,
             },
-            amount: transaction.amount.map_or(asked, |amount| decimal::read(amount, payment.exponent)),
-            currency: transaction.currency.unwrap_or_else(|| payment.currency.clone()),
+            amount: match transaction.amount {
+                Some(amount) => payment.units(amount, &currency),
+                None => payment.asked(&currency),
+            },
+            currency,
             environment: self.settings.environment.clone(),
             intent: None,
             refunded: None,

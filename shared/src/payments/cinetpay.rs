@@ -157,7 +157,7 @@ impl Gateway for Cinetpay<'_> {
                 // 623, 662 and 663 wait for the payer; whatever else there may be is not final.
                 _ => Status::Pending,
             },
-            amount: decimal::read(data.amount, payment.exponent),
+            amount: payment.units(data.amount, &data.currency),
             currency: data.currency,
             environment: self.settings.environment.clone(),
             intent: None,

@@ -35,7 +35,7 @@ pub async fn confirm<W>(cx: &Cx<W>, payment: &Reference) -> Answer<Confirmed> {
     let told = json!({
         "provider": gateway.name(), "provider_payment_id": payment.id(), "status": status, "amount": amount, "currency": currency,
         "environment": environment, "expected_environment": settings.environment, "refunded": refunded, "dispute": dispute,
-        "intent": ours.map(|claim| json!({ "payment_id": claim.intent_id, "attempt": claim.attempt })),
+        "as_of": payment.as_of, "intent": ours.map(|claim| json!({ "payment_id": claim.intent_id, "attempt": claim.attempt })),
     });
     let Settled { outcome } = cx.service("payment_settle", &told).await?;
     Ok(Confirmed::Decided(outcome))

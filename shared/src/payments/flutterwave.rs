@@ -101,7 +101,7 @@ impl Gateway for Flutterwave<'_> {
                 "failed" => Status::Failed,
                 _ => Status::Pending,
             },
-            amount: decimal::read(&data.amount, payment.exponent),
+            amount: payment.units(&data.amount, &data.currency),
             currency: data.currency,
             // An answer does not say; it is of the same mode as the key that may see it. Test keys are FLWSECK_TEST-….
             environment: if self.key.starts_with("FLWSECK-") { "live" } else { "sandbox" }.to_owned(),

@@ -175,7 +175,7 @@ impl Gateway for FlutterwaveV4<'_> {
                 "voided" => Status::Cancelled,
                 _ => Status::Pending,
             },
-            amount: decimal::read(&charge.amount, payment.exponent),
+            amount: payment.units(&charge.amount, &charge.currency),
             currency: charge.currency,
             environment: if self.url == LIVE { "live" } else { "sandbox" }.to_owned(),
             intent: None,

@@ -20,6 +20,7 @@ pub mod payouts;
 pub mod paystack;
 pub mod receive;
 pub mod reconcile;
+mod reference;
 mod settings;
 pub mod stripe;
 pub mod sweep;
@@ -28,6 +29,7 @@ pub mod wire;
 
 pub use notice::{Hint, Notice, SIGNATURE_HEADERS, Subject, callback_token, called_back};
 pub use payouts::{Payout, PayoutStatus, PayoutTruth, Payouts, Sent};
+pub use reference::Reference;
 pub use settings::{RAILS, Settings};
 
 use serde::{Deserialize, Serialize};
@@ -83,47 +85,6 @@ pub enum Created {
     Refused(String),
     /// It may exist there: our row becomes `unknown`, never `failed`.
     Unknown(String),
-}
-
-/// A payment of ours as its row knows it: all that asking the provider again may need.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reference {
-    pub provider: String,
-    /// The provider's id; null while its answer is missing.
-    pub provider_payment_id: Option<String>,
-    /// Ours; null for one that we do not know.
-    #[serde(default)]
-    pub payment_id: Option<String>,
-    /// In the provider's units.
-    #[serde(default)]
-    pub amount: i64,
-    #[serde(default)]
-    pub exponent: u8,
-    #[serde(default)]
-    pub currency: String,
-    /// What [`Created::Open`] gave us to keep.
-    #[serde(default)]
-    pub data: Map<String, Value>,
-}
-
-impl Reference {
-    /// A payment of which we know nothing but its id.
-    #[must_use]
-    pub fn orphan(provider: &str, id: &str) -> Self {
-        Self { provider: provider.to_owned(), provider_payment_id: Some(id.to_owned()), ..Self::default() }
-    }
-
-    /// The provider's id, or nothing.
-    #[must_use]
-    pub fn id(&self) -> &str {
-        self.provider_payment_id.as_deref().unwrap_or_default()
-    }
-
-    /// A text that was kept in `data`.
-    #[must_use]
-    pub fn kept(&self, name: &str) -> Option<&str> {
-        self.data.get(name)?.as_str().filter(|text| !text.is_empty())
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -149,10 +149,11 @@ impl Gateway for MtnMomo<'_> {
         }
         // The sandbox's money stands for ours; any other is what it says it is.
         let stands = told.currency == self.currency(&payment.currency);
+        let currency = if stands { &payment.currency } else { &told.currency };
         Some(Truth {
             status: told.status(),
-            amount: decimal::read(told.amount, payment.exponent),
-            currency: if stands { payment.currency.clone() } else { told.currency },
+            amount: payment.units(told.amount, currency),
+            currency: currency.clone(),
             environment: if self.is_sandbox() { "sandbox".to_owned() } else { self.settings.environment.clone() },
             intent: None,
             refunded: None,

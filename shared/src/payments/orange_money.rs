@@ -220,8 +220,8 @@ impl Gateway for OrangeMoney<'_> {
         if told.order_id.is_some_and(|order| order != order_id(payment.id())) {
             return None;
         }
-        let asked = (payment.amount > 0).then_some(payment.amount);
-        let currency = told.currency.filter(|currency| currency != self.currency(&payment.currency));
+        let other = told.currency.filter(|currency| currency != self.currency(&payment.currency));
+        let currency = other.unwrap_or_else(|| payment.currency.clone());
         Some(Truth {
             status: match told.status.as_str() {
                 "SUCCESS" => Status::Success,
@@ -230,8 +230,11 @@ impl Gateway for OrangeMoney<'_> {
                 // INITIATED, PENDING, and whatever they invent next: not final.
                 _ => Status::Pending,
             },
-            amount: told.amount.map_or(asked, |amount| decimal::read(amount, payment.exponent)),
-            currency: currency.unwrap_or_else(|| payment.currency.clone()),
+            amount: match told.amount {
+                Some(amount) => payment.units(amount, &currency),
+                None => payment.asked(&currency),
+            },
+            currency,
             environment: if self.is_sandbox() { "sandbox".to_owned() } else { self.settings.environment.clone() },
             intent: None,
             refunded: None,

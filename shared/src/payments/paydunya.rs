@@ -192,6 +192,7 @@ impl Gateway for Paydunya<'_> {
         }
         let told: Confirmed<'_> = serde_json::from_str(&answer.body).ok()?;
         let ours = told.invoice.token.as_deref().is_none_or(|token| token == payment.id());
+        let currency = told.invoice.currency.unwrap_or_else(|| CURRENCY.to_owned());
         (told.response_code == "00" && ours).then(|| Truth {
             status: match told.status.as_str() {
                 "completed" => Status::Success,
@@ -200,8 +201,8 @@ impl Gateway for Paydunya<'_> {
                 // pending, and whatever they invent next: not final.
                 _ => Status::Pending,
             },
-            amount: decimal::read(told.invoice.total_amount, payment.exponent),
-            currency: told.invoice.currency.unwrap_or_else(|| CURRENCY.to_owned()),
+            amount: payment.units(told.invoice.total_amount, &currency),
+            currency,
             environment: match told.mode.as_deref() {
                 Some("test") => "sandbox".to_owned(),
                 Some("live") => "live".to_owned(),

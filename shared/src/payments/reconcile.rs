@@ -52,10 +52,10 @@ pub async fn run(cx: &Cx<Clock>) -> Answer<Report> {
 async fn compare(cx: &Cx<Clock>, payment: &Reference) -> Answer<Option<u32>> {
     let gateway = gateway(&cx.world.settings, &payment.provider).ok_or(NOT_CONFIGURED)?;
     let Some(truth) = confirm::ask(cx, &*gateway, payment).await else { return Ok(None) };
-    let Truth { status, amount, currency, environment, .. } = truth;
+    let Truth { status, amount, currency, environment, refunded, .. } = truth;
     let told = json!({
         "provider": payment.provider, "provider_payment_id": payment.id(), "status": status, "amount": amount,
-        "currency": currency, "environment": environment,
+        "currency": currency, "environment": environment, "refunded": refunded,
     });
     let Compared { differences } = cx.service("payment_reconcile", &told).await?;
     Ok(Some(differences))

@@ -125,7 +125,7 @@ impl Gateway for Wave<'_> {
             payment.payment_id.as_deref().is_none_or(|id| session.client_reference.is_none() || session.is_for(id));
         (session.id == payment.id() && ours).then(|| Truth {
             status: session.status(),
-            amount: decimal::read(session.amount, payment.exponent),
+            amount: payment.units(session.amount, &session.currency),
             currency: session.currency.clone(),
             environment: self.environment(),
             intent: None,

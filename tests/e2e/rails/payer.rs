@@ -57,7 +57,7 @@ const RAIL: Rail = Rail {
     currency: "XOF",
     unit: 1,
     phone: None,
-    pub methods: &[],
+    methods: &[],
     aim: Aim::Nobody,
     lost: Lost::Asked,
     proof: Proof::Signature,
@@ -77,14 +77,7 @@ pub static RAILS: [Rail; 10] = [
     Rail { name: "cinetpay", currency: "XAF", aim: Aim::Email, ..RAIL },
     Rail { name: "wave", lost: Lost::Searched, ..RAIL },
     Rail { name: "orange_money", currency: "GNF", lost: Lost::Gone, proof: Proof::Both, ..RAIL },
-    Rail {
-        name: "mtn_momo",
-        currency: "GNF",
-        phone: Some("2246"),
-        aim: Aim::Phone(""),
-        proof: Proof::Address,
-        ..RAIL
-    },
+    Rail { name: "mtn_momo", currency: "GNF", phone: Some("2246"), aim: Aim::Phone(""), proof: Proof::Address, ..RAIL },
     Rail {
         name: "airtel_money",
         currency: "UGX",
@@ -176,4 +169,3 @@ impl Payer {
         assert_eq!((&read.ok(200)["payment"]["status"], self.has().await), (&json!("success"), before));
     }
 }
-

@@ -1,10 +1,12 @@
 //! Users, providers, crashes, retries and time-outs against a pure model: the real flows of `shared`, the real SQL, a
 //! provider in memory. One seed makes one story; `SEED=n` replays it. After every step the books are the model's.
 
+mod admin;
 mod ending;
 mod model;
 mod ports;
 mod provider;
+mod refunds;
 mod steps;
 
 use std::cell::{Cell, RefCell};
@@ -15,6 +17,7 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use shared::contract::{Clock, Provider as Caller, User};
 use shared::cx::{Cx, World as Edge};
 use shared::error::ApiError;
@@ -23,7 +26,6 @@ use shared::payments::moneroo::Moneroo;
 use shared::payments::paystack::Paystack;
 use shared::payments::{Gateway, Notice, Settings, payouts, receive, sweep};
 use shared::secret::{Secret, hmac_hex};
-use tokio_postgres::NoTls;
 use uuid::Uuid;
 
 use crate::world::{World, main_world};
@@ -85,15 +87,10 @@ fn settings() -> Settings {
 impl Simulation {
     /// A database of its own in the cluster of the shared stack: nobody else moves money there.
     async fn new(world: &World, seed: u64) -> Self {
-        let name = format!("simulation_{}", Uuid::from_u128(rand::random()).simple());
-        world.exec(&format!("create database {name}"), &[]).await;
-        let (base, _) = world.db.rsplit_once('/').expect("a URL names its database");
-        let url = format!("{base}/{name}");
-        xtask::migrate::apply(&url).await.expect("the migrations apply");
-        let (client, connection) = tokio_postgres::connect(&url, NoTls).await.expect("Postgres answers");
-        tokio::spawn(connection);
+        let (_, client) = world.own_database().await;
         client.batch_execute("set synchronous_commit = off").await.expect("a setting");
         client.batch_execute(include_str!("../roomy.sql")).await.expect("limits out of the way");
+        client.batch_execute(include_str!("counted.sql")).await.expect("nothing left to chance");
         let mut users = Vec::new();
         let mut random = StdRng::seed_from_u64(seed);
         for n in 0..=USERS {
@@ -195,12 +192,16 @@ impl Simulation {
             }
         }
         self.nothing_is_lost().await;
+        let refunds = self.model.payouts.values().filter(|payout| payout.refunds.is_some()).count();
+        assert!(refunds > 0, "SEED={}: ten thousand steps without a refund", self.seed);
+        let books = hex::encode(Sha256::digest(self.expected().to_string()));
         println!(
-            "SEED={} {STEPS} steps, {} crashes, {} payments, {} payouts",
+            "SEED={} {STEPS} steps, {} crashes, {} payments, {} payouts, {refunds} of them refunds; books {}",
             self.seed,
             self.crashes,
             self.model.payments.len(),
-            self.model.payouts.len()
+            self.model.payouts.len(),
+            books.get(..12).unwrap_or_default()
         );
     }
 
@@ -215,7 +216,9 @@ impl Simulation {
             74..82 => self.operate("withdraw").await,
             82..88 => self.send_payouts().await,
             88..93 => self.payout_ends(),
-            93..96 => self.again().await,
+            93..95 => self.again().await,
+            95..97 => self.refund().await,
+            97 => self.decide().await,
             _ => self.block().await,
         }
     }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::ports::Committed;
 
@@ -14,6 +14,10 @@ pub struct Payment {
     pub fee: i64,
     /// What arrived, once; later words about it change nothing.
     pub verified: Option<i64>,
+    /// It went to suspense: too little, or for a blocked wallet.
+    pub set_aside: bool,
+    /// Out of the wallet, out of the fees, and by the platform's loss.
+    pub given_back: (i64, i64, i64),
     provider: String,
 }
 
@@ -29,11 +33,15 @@ pub enum Way {
 
 #[derive(Clone, Debug)]
 pub struct Payout {
-    user: String,
-    amount: i64,
-    fee: i64,
+    pub user: String,
+    /// What is sent.
+    pub amount: i64,
+    /// What comes home when it fails: to the wallet, and out of the fees.
+    pub home: (i64, i64),
+    /// The payment that it refunds.
+    pub refunds: Option<String>,
     pub way: Way,
-    claimed: bool,
+    pub claimed: bool,
 }
 
 #[derive(Default)]
@@ -47,7 +55,7 @@ pub struct Model {
     pub payouts: BTreeMap<String, Payout>,
     sent: BTreeMap<String, String>,
     events: BTreeSet<String>,
-    answers: BTreeMap<(String, String), Value>,
+    pub(super) answers: BTreeMap<(String, String), Value>,
 }
 
 /// `(2n + d) div 2d`: half up, once.
@@ -55,20 +63,20 @@ pub fn bps(amount: i64, rate: i64) -> i64 {
     (2 * amount * rate + 10_000) / 20_000
 }
 
-fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+pub(super) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value[name].as_str().unwrap_or_else(|| panic!("no {name} in {value}"))
 }
 
-fn units(value: &Value, name: &str) -> i64 {
+pub(super) fn units(value: &Value, name: &str) -> i64 {
     value[name].as_i64().unwrap_or_else(|| panic!("no {name} in {value}"))
 }
 
 impl Model {
-    fn wallet(&mut self, user: &str) -> &mut i64 {
+    pub(super) fn wallet(&mut self, user: &str) -> &mut i64 {
         self.wallets.entry(user.to_owned()).or_default()
     }
 
-    fn book(&mut self, account: &'static str, amount: i64) {
+    pub(super) fn book(&mut self, account: &'static str, amount: i64) {
         *self.platform.entry(account).or_default() += amount;
     }
 
@@ -111,7 +119,8 @@ impl Model {
             "payout_claim" => self.claim(answer),
             "payout_sent" => self.sent(ask),
             "payout_settle" => self.settle_payout(ask),
-            "wallet_admin" => self.admin(ask),
+            "wallet_admin" if *status < 300 => self.admin(ask),
+            "payment_refund" => self.refund(ask, answer),
             _ => {}
         }
     }
@@ -127,7 +136,15 @@ impl Model {
         if provider == "paystack" {
             self.ours.insert(text(made, "id").to_owned(), text(made, "id").to_owned());
         }
-        let payment = Payment { user: caller.to_owned(), credit: amount, fee, verified: None, provider };
+        let payment = Payment {
+            user: caller.to_owned(),
+            credit: amount,
+            fee,
+            verified: None,
+            set_aside: false,
+            given_back: (0, 0, 0),
+            provider,
+        };
         self.payments.insert(text(made, "id").to_owned(), payment);
     }
 
@@ -156,13 +173,11 @@ impl Model {
         assert_eq!(verified * scale, units(ask, "amount"), "the simulation pays whole units");
         self.payments.get_mut(&ours).expect("it is there").verified = Some(verified);
         self.book("provider_clearing", -verified);
-        if verified < due {
+        let blocked = self.blocked.contains(&payment.user);
+        if verified < due || blocked {
             self.book("suspense", verified);
-            return "underpaid".into();
-        }
-        if self.blocked.contains(&payment.user) {
-            self.book("suspense", verified);
-            return "surplus".into();
+            self.payments.get_mut(&ours).expect("it is there").set_aside = true;
+            return if verified < due { "underpaid" } else { "surplus" }.into();
         }
         self.book("platform_fees", payment.fee);
         *self.wallet(&payment.user) += payment.credit + verified - due;
@@ -185,7 +200,9 @@ impl Model {
             *self.wallet(text(ask, "recipient_id")) += amount;
         } else {
             self.book("payout_clearing", amount);
-            let payout = Payout { user: caller.to_owned(), amount, fee, way: Way::Open, claimed: false };
+            let home = (amount + fee, fee);
+            let payout =
+                Payout { user: caller.to_owned(), amount, home, refunds: None, way: Way::Open, claimed: false };
             // Known by the transaction that made it until it is claimed, which names it.
             self.payouts.insert(text(answer, "transaction_id").to_owned(), payout);
         }
@@ -232,10 +249,9 @@ impl Model {
         }
     }
 
-    fn end(&mut self, id: &str, way: Way) {
-        let payout = self.payouts[id].clone();
-        let Payout { user, amount, fee, .. } = payout;
-        let now = match (payout.way, way) {
+    pub(super) fn end(&mut self, id: &str, way: Way) {
+        let Payout { user, amount, home, refunds, way: before, .. } = self.payouts[id].clone();
+        let now = match (before, way) {
             (Way::Open, Way::Done) => {
                 self.book("payout_clearing", -amount);
                 self.book("provider_clearing", amount);
@@ -243,11 +259,13 @@ impl Model {
             }
             (Way::Open, Way::Returned) => {
                 self.book("payout_clearing", -amount);
-                self.book("platform_fees", -fee);
+                // A withdrawal's fee comes out of the fees again, a refund's goes back to them.
+                let fees = if refunds.is_some() { home.1 } else { -home.1 };
+                self.book("platform_fees", fees);
                 if self.blocked.contains(&user) {
-                    self.book("suspense", amount + fee);
+                    self.book("suspense", home.0);
                 } else {
-                    *self.wallet(&user) += amount + fee;
+                    *self.wallet(&user) += home.0;
                 }
                 Way::Returned
             }
@@ -258,22 +276,21 @@ impl Model {
             }
             (same, _) => same,
         };
+        if let (true, Some(payment)) = (now != before, &refunds) {
+            self.refund_ends(payment, home, amount, now);
+        }
         self.payouts.get_mut(id).expect("it is there").way = now;
     }
 
     fn admin(&mut self, ask: &Value) {
-        let user = text(ask, "user_id").to_owned();
         match text(ask, "action") {
-            "block" => drop(self.blocked.insert(user)),
-            "unblock" => drop(self.blocked.remove(&user)),
+            "block" => drop(self.blocked.insert(text(ask, "user_id").to_owned())),
+            "unblock" => drop(self.blocked.remove(text(ask, "user_id"))),
+            "settle_payout" => {
+                let way = if ask["result"] == "completed" { Way::Done } else { Way::Returned };
+                self.end(&text(ask, "payout_id").to_owned(), way);
+            }
             other => panic!("the simulation has no {other}"),
         }
-    }
-
-    /// All accounts, as the ledger would list them.
-    pub fn books(&self) -> Value {
-        let wallets: BTreeMap<_, _> = self.wallets.iter().filter(|(_, balance)| **balance != 0).collect();
-        let platform: BTreeMap<_, _> = self.platform.iter().filter(|(_, sum)| **sum != 0).collect();
-        json!({ "wallets": wallets, "platform": platform })
     }
 }

@@ -1,5 +1,7 @@
 //! What may happen in one step, and what must be true after it.
 
+use std::collections::BTreeMap;
+
 use hmac::{Hmac, Mac as _};
 use sha2::Sha512;
 
@@ -137,11 +139,11 @@ impl Simulation {
 
     /// Time passes, and the clock ticks.
     pub(super) async fn sweep(&mut self) -> String {
-        let later = "update payments.payments set next_check_at = now() - interval '1 second' where next_check_at is not null;
-            update payments.payments set asked_at = null where asked_at is not null;
-            update payments.payment_events set next_attempt_at = now() - interval '1 second', attempts = least(attempts, 5)
+        // In the order in which they were made, so that one seed is one story.
+        let later = "update payments.payments set next_check_at = created_at - interval '1 day' where next_check_at is not null;
+            update payments.payment_events set next_attempt_at = received_at - interval '1 day', attempts = least(attempts, 5)
              where processed_at is null;
-            update payments.payouts set next_check_at = now() - interval '1 second', sent_at = sent_at - interval '1 hour'
+            update payments.payouts set next_check_at = created_at - interval '1 day', sent_at = sent_at - interval '1 hour'
              where status in ('processing', 'unknown')";
         self.db.client.batch_execute(later).await.expect("time passes");
         let cx = self.cx(Clock);
@@ -150,7 +152,7 @@ impl Simulation {
         "the sweep".into()
     }
 
-    async fn ask(&mut self, user: Uuid, function: &str, ask: &Value) -> Heard {
+    pub(super) async fn ask(&mut self, user: Uuid, function: &str, ask: &Value) -> Heard {
         let cx = self.cx(User::for_tests(user));
         let answer = self.live(&cx, cx.rpc_read::<Value>(function, ask)).await;
         self.died(answer)
@@ -215,34 +217,17 @@ impl Simulation {
         format!("payout {id} is {status}")
     }
 
-    pub(super) async fn block(&mut self) -> String {
-        let user = self.user();
-        let name = user.to_string();
-        if !self.model.wallets.contains_key(&name) {
-            return "nobody to block".into();
-        }
-        let action = if self.model.blocked.contains(&name) { "unblock" } else { "block" };
-        if action == "block" && self.random.random_bool(0.7) {
-            return "nobody is blocked".into();
-        }
-        let ask = json!({ "action": action, "user_id": name, "currency": "XOF", "reason": "simulated" });
-        let admin = self.admin;
-        if let Some(Err(error)) = self.ask(admin, "wallet_admin", &ask).await {
-            assert!(error.problem().status >= 500, "{ask}: {error:?}");
-        }
-        format!("the admin: {ask}")
-    }
-
     /// Follows what was committed, then compares every account.
     pub(super) async fn compare(&mut self, step: u32) {
         let log = std::mem::take(&mut *self.db.log.borrow_mut());
         for said in log {
             self.model.follow(&said);
-            if said.function == "wallet_operations" && said.ask["operation"] == "withdraw" && said.status < 300 {
+            let withdrawn = said.function == "wallet_operations" && said.ask["operation"] == "withdraw";
+            if (withdrawn || said.function == "payment_refund") && said.status < 300 {
                 self.name_payouts().await;
             }
         }
-        let expected = self.model.books();
+        let expected = self.expected();
         let found = self.books().await;
         let story = self.story.iter().rev().take(25).rev().map(String::as_str).collect::<Vec<_>>().join("\n");
         assert_eq!(
@@ -253,10 +238,18 @@ impl Simulation {
     }
 
     async fn name_payouts(&mut self) {
-        let sql = "select transaction_id::text, id::text from payments.payouts order by created_at desc limit 3";
+        let sql = "select coalesce(payment_refund_id, transaction_id)::text, id::text from payments.payouts
+                   order by created_at desc limit 3";
         for row in self.db.client.query(sql, &[]).await.expect("payouts") {
             self.model.name_payout(row.get(0), row.get(1));
         }
+    }
+
+    /// All accounts, as the ledger should list them.
+    pub(super) fn expected(&self) -> Value {
+        let wallets: BTreeMap<_, _> = self.model.wallets.iter().filter(|(_, balance)| **balance != 0).collect();
+        let platform: BTreeMap<_, _> = self.model.platform.iter().filter(|(_, sum)| **sum != 0).collect();
+        json!({ "wallets": wallets, "platform": platform })
     }
 
     /// Each wallet as its own row says, each platform account as its entries say; the entries of the step sum to zero.
@@ -277,7 +270,7 @@ impl Simulation {
         for (kind, amount) in found["platform"].as_object().into_iter().flatten() {
             *self.platform.entry(kind.clone()).or_default() += amount.as_i64().expect("whole");
         }
-        let platform: std::collections::BTreeMap<_, _> = self.platform.iter().filter(|(_, sum)| **sum != 0).collect();
+        let platform: BTreeMap<_, _> = self.platform.iter().filter(|(_, sum)| **sum != 0).collect();
         json!({ "wallets": found["wallets"], "platform": platform })
     }
 }

@@ -35,7 +35,8 @@ fn intent() -> Intent {
 }
 
 fn reference() -> Reference {
-    Reference { amount: 5000, currency: "UGX".into(), ..Reference::orphan("airtel_money", ID) }
+    let exponents = [("UGX".to_owned(), 0), ("KES".to_owned(), 2)].into();
+    Reference { amount: 5000, currency: "UGX".into(), exponents, ..Reference::orphan("airtel_money", ID) }
 }
 
 fn enquired(transaction: &str) -> Option<Truth> {
@@ -151,7 +152,8 @@ fn every_status_is_read_and_the_amount_is_what_was_asked_unless_it_says_another(
     }
     for (rest, amount, currency) in [
         (r#""amount":4000"#, Some(4000), "UGX"),
-        (r#""amount":"5000.00","currency":"KES""#, Some(5000), "KES"),
+        (r#""amount":"5000.00","currency":"KES""#, Some(500_000), "KES"),
+        (r#""currency":"KES""#, None, "KES"),
         (r#""amount":"5000.5""#, None, "UGX"),
         (r#""amount":null"#, Some(5000), "UGX"),
     ] {

@@ -97,6 +97,17 @@ test('payment-webhook: an unknown provider, a malformed body and one that is too
   await refused(notify(padded(64 * KIB + 1)), 413, 'PAYLOAD_TOO_LARGE');
 });
 
+test('payment-webhook: its legacy names say the provider themselves', async () => {
+  const body = event('pi_unknown');
+  for (const name of ['escrow-stripe-webhook', 'paydunya-webhook']) {
+    await refused(invoke(null, name, body), 403, 'INVALID_SIGNATURE');
+  }
+  const at = Math.floor(Date.now() / 1000);
+  const signature = createHmac('sha256', stack.stripeSecret).update(`${at}.${body}`).digest('hex');
+  const headers = { 'content-type': 'application/json', 'stripe-signature': `t=${at},v1=${signature}` };
+  await succeeds(invoke(null, 'escrow-stripe-webhook', body, { headers }));
+});
+
 test('payment-refund: an admin refunds a card payment, once, and nobody else may', async () => {
   const { rider } = scene();
   const before = await balance(rider);

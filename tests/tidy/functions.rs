@@ -130,3 +130,12 @@ fn a_name_is_found_as_a_word_only() {
         assert_eq!(has_word(text, "taxi-pay"), expected, "{text}");
     }
 }
+
+#[test]
+fn every_variable_of_a_payment_provider_is_a_variable_or_a_secret_of_its_functions() {
+    let mut given: Vec<&str> = wrangler::RAIL_VARS.iter().chain(&wrangler::RAIL_SECRETS).copied().collect();
+    let mut read = shared::payments::RAILS.to_vec();
+    given.sort_unstable();
+    read.sort_unstable();
+    assert_eq!(given, read, "shared::payments::RAILS, and RAIL_VARS with RAIL_SECRETS in scripts/src/wrangler.rs");
+}

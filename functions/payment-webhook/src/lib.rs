@@ -1,5 +1,6 @@
 //! `POST or PUT /functions/v1/payment-webhook?provider=<name>[&t=<token>]`: every provider but Moneroo tells us where to look.
-//! The same inbox and the same settlement: shared::payments::receive. A GET is a provider trying the address.
+//! The same inbox and the same settlement: shared::payments::receive. A GET is a provider trying the address. The legacy
+//! names escrow-stripe-webhook and paydunya-webhook say the provider themselves.
 
 use serde_json::json;
 use shared::edge::{self, Answer, Contract, Cx, Provider, Refusal, Reply, Request, Response};
@@ -26,7 +27,11 @@ async fn fetch(req: Request, env: Env, ctx: Context) -> Result<Response> {
 }
 
 async fn handle(cx: Cx<Provider>, notice: Notice) -> Answer<Reply> {
-    let named = notice.provider.as_deref().unwrap_or_default();
+    let named = match cx.world.invoked_as.as_str() {
+        "escrow-stripe-webhook" => "stripe",
+        "paydunya-webhook" => "paydunya",
+        _ => notice.provider.as_deref().unwrap_or_default(),
+    };
     // Moneroo has a function of its own, where its dashboard points.
     let name = PROVIDERS.into_iter().find(|name| *name == named && *name != "moneroo").ok_or(NOT_FOUND)?;
     let gateway = gateway(&cx.world.settings, name).ok_or(NOT_CONFIGURED)?;

@@ -121,8 +121,10 @@ fn asked(method: Option<Method>, payment: &Payment) -> Value {
     if let Some(secret) = payment.data.get("client_secret") {
         put("client_secret", secret.clone());
         put("payment_intent_id", json!(payment.provider_payment_id));
-    } else {
+    } else if payment.checkout_url.is_none() {
         put("message", json!("confirm the payment on the phone"));
+    } else {
+        put("message", json!("continue on the provider's page"));
     }
     if let Some(url) = &payment.checkout_url {
         put("checkout_url", json!(url));

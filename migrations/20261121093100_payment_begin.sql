@@ -207,7 +207,7 @@ begin
     if not found then
         perform core.refuse('NOT_FOUND', 404, 'no such payment');
     end if;
-    ask_provider := own.status in ('initiating', 'pending', 'unknown') and own.provider_payment_id is not null
+    ask_provider := coalesce(ask ->> 'look', '') <> 'only' and own.status in ('initiating', 'pending', 'unknown') and own.provider_payment_id is not null
         and (own.asked_at is null or own.asked_at < now() - make_interval(secs => core.setting('payment_ask_every_s')));
     if ask_provider then
         update payments.payments p set asked_at = now() where p.id = own.id;

@@ -58,12 +58,15 @@ end $$;
 
 -- -------------------------------------------------------------------------------------------------- dashboard refunds
 
-create function payments.note_refunded(p payments.payments, refunded bigint) returns void language plpgsql set search_path = '' as $$
+create function payments.note_refunded(p payments.payments, refunded bigint, as_of timestamptz)
+    returns void language plpgsql set search_path = '' as $$
 declare
-    -- Ours at this provider: they show there too. By hand means that somebody did it there, or will.
+    -- Ours at this provider: they show there too, also one that failed while the answer was on its way, for the sweep asks
+    -- again after each that fails. By hand means that somebody did it there, or will.
     ours bigint := (select coalesce(sum(r.amount), 0)::bigint from payments.payment_refunds r
         join payments.payouts o on o.payment_refund_id = r.id
-       where r.payment_id = p.id and r.status in ('pending', 'succeeded') and coalesce(o.provider, p.provider) = p.provider);
+       where r.payment_id = p.id and coalesce(o.provider, p.provider) = p.provider
+         and (r.status in ('pending', 'succeeded') or r.finished_at >= as_of));
     noted bigint := (select coalesce(sum(r.amount + r.excess), 0)::bigint from payments.payment_refunds r
        where r.payment_id = p.id and r.destination = 'provider');
     fresh bigint := refunded - ours - noted;
@@ -87,7 +90,7 @@ begin
     perform payments.close_refunded(p.id);
 end $$;
 comment on function payments.note_refunded is
-    'refunded: all that went back at the provider so far; what of it is new is booked, once.';
+    'refunded: all that went back at the provider so far, as it answered to a question of as_of; what is new is booked, once.';
 
 -- ------------------------------------------------------------------------------------------------------------ disputes
 
@@ -157,7 +160,8 @@ begin
         if refunded is null then
             perform payments.alert('unreadable_refund', p.id::text, jsonb_build_object('refunded', ask -> 'refunded'));
         else
-            perform payments.note_refunded(p, refunded);
+            perform payments.note_refunded(p, refunded,
+                coalesce((ask ->> 'as_of')::timestamptz, now() - interval '1 minute'));
         end if;
     end if;
     if coalesce(jsonb_typeof(ask -> 'dispute'), 'null') = 'object' then

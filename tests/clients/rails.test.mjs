@@ -83,7 +83,7 @@ test('payment-webhook: a signed event is received, and credits what the provider
 test('payment-webhook: a wrong, missing or old signature is refused, signed in or not', async () => {
   const body = event('pi_unknown');
   await refused(notify(body, 'whsec_of_somebody_else'), 403, 'INVALID_SIGNATURE');
-  for (const skew of [-301, 301]) {
+  for (const skew of [-400, 400]) {
     await refused(notify(body, stack.stripeSecret, Math.floor(Date.now() / 1000) + skew), 403, 'INVALID_SIGNATURE');
   }
   await refused(invoke(stack.passers[0], `${WEBHOOK}?provider=stripe`, body), 403, 'INVALID_SIGNATURE');

@@ -40,7 +40,7 @@ begin
 end $$;
 create function pg_temp.says(payment uuid, more jsonb default '{}') returns text language sql as $$
     select pg_temp.service('payment_settle', jsonb_build_object('provider', p.provider, 'provider_payment_id', p.provider_payment_id, 'status', 'success',
-        'amount', coalesce(p.verified_amount, p.amount_due), 'currency', p.currency, 'environment', 'live', 'expected_environment', 'live', 'intent', null) || more)
+        'amount', coalesce(p.verified_amount, p.amount_due), 'currency', p.currency, 'environment', 'live', 'expected_environment', 'live', 'intent', null, 'as_of', now() + interval '1 second') || more)
         ->> 'outcome' from payments.payments p where p.id = payment
 $$;
 create sequence pg_temp.keys;

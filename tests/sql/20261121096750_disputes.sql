@@ -40,7 +40,7 @@ begin
 end $$;
 create function pg_temp.says(payment uuid, more jsonb default '{}') returns text language sql as $$
     select pg_temp.service('payment_settle', jsonb_build_object('provider', p.provider, 'provider_payment_id', p.provider_payment_id, 'status', 'success',
-        'amount', coalesce(p.verified_amount, p.amount_due), 'currency', p.currency, 'environment', 'live', 'expected_environment', 'live', 'intent', null) || more)
+        'amount', coalesce(p.verified_amount, p.amount_due), 'currency', p.currency, 'environment', 'live', 'expected_environment', 'live', 'intent', null, 'as_of', now() + interval '1 second') || more)
         ->> 'outcome' from payments.payments p where p.id = payment
 $$;
 create sequence pg_temp.keys;
@@ -283,8 +283,19 @@ begin
     perform pg_temp.disputed(p, 'open');
     update taxi.trips set status = 'cancelled', cancellation_fee = 0 where id = p.purpose_id;
     perform taxi.settle_ended(t) from taxi.trips t where t.id = p.purpose_id;
-    assert pg_temp.balance(73) = 0 and pg_temp.platform('suspense') = held + 7000, 'in suspense, not in the wallet';
-    assert (select count(*) from core.outbox where payload ->> 'type' = 'ride_refund_disputed' and payload ->> 'ride_id' = p.purpose_id::text) = 1;
+    assert pg_temp.balance(73) = 0 and pg_temp.platform('suspense') = held + 7000
+       and (select count(*) from core.outbox where payload ->> 'ride_id' = p.purpose_id::text and payload ->> 'type' = 'ride_refund_disputed') = 1;
     perform pg_temp.stands();
+end $$;
+-- Asked before our own refund failed, answered after: the answer still counts it, and nothing is booked on that.
+do $$
+declare
+    p payments.payments := pg_temp.paid(75);
+    r jsonb := pg_temp.refund(p, '{"amount": 40000}');
+begin
+    perform pg_temp.finish(r, 'failed'), pg_temp.says(p.id, jsonb_build_object('refunded', 40000, 'as_of', now() - interval '1 second'));
+    assert pg_temp.balance(75) = 100000 and pg_temp.refunds(p) = 'original 40000 failed', pg_temp.refunds(p);
+    perform pg_temp.says(p.id, jsonb_build_object('refunded', 40000));
+    assert pg_temp.balance(75) = 60000, 'and asked again, it was paid there after all';
 end $$;
 rollback;

@@ -34,7 +34,7 @@ pub async fn handle(cx: &Cx<User>, ask: Ask, key: Option<String>) -> Answer<Repl
         ..Order::default()
     };
     let payment = checkout::start(cx, &order).await?;
-    let held: Held = cx.rpc_read("payment_get", &json!({ "payment_id": payment.id })).await?;
+    let held: Held = cx.rpc_read("payment_get", &json!({ "payment_id": payment.id, "look": "only" })).await?;
     let body = json!({
         "success": true, "operation": "deposit", "status": payment.status, "new_balance": held.balance.unwrap_or(0),
         "payment_id": payment.provider_payment_id, "checkout_url": payment.checkout_url, "amount": payment.amount, "fee": payment.fee,

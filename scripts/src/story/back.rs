@@ -31,7 +31,10 @@ impl Story {
         let refund = self.wire.call(admin, "payment-refund", &ask, 201).await?;
         ensure!(integer(&refund["refund"], "amount")? == total, "the whole payment was to be refunded: {refund}");
         let again = self.wire.call(admin, "payment-refund", &ask, 201).await?;
-        ensure!(again["refund"]["id"] == refund["refund"]["id"], "the same refund, sent again, is another one: {again}");
+        ensure!(
+            again["refund"]["id"] == refund["refund"]["id"],
+            "the same refund, sent again, is another one: {again}"
+        );
         self.wire.tick("payout-process").await?;
         self.until_status(customer, "moneroo_payments", "refunded").await?;
         self.say(format_args!(

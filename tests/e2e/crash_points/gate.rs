@@ -77,7 +77,8 @@ impl Gate {
         assert_eq!(self.waiting().await.len(), 1, "it was to be committed, and does not wait for it any more");
         let (world, key) = (self.world, self.key);
         self.open().await;
-        let sql = "select not exists (select from pg_locks where locktype = 'advisory' and classid = 0 and objid::bigint = $1)";
+        let sql = "select not exists
+            (select from pg_locks where locktype = 'advisory' and classid = 0 and objid::bigint = $1)";
         world.eventually("it is committed", async || world.one::<bool>(sql, &[&key]).await.then_some(())).await;
     }
 

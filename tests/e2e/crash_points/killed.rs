@@ -105,7 +105,8 @@ impl World {
             let units = (&there["provider"].as_str(), &here[0]["currency"].as_str(), &there["amount"].as_i64());
             assert_eq!(Some(booked), self.one::<Option<i64>>(sql, &[units.0, units.1, units.2]).await, "{there}");
         }
-        let sql = "select count(*) from payments.payments where settlement <> 'none' and verified_at >= $1::text::timestamptz";
+        let sql = "select count(*) from payments.payments
+                   where settlement <> 'none' and verified_at >= $1::text::timestamptz";
         let settled: i64 = self.one(sql, &[&since]).await;
         assert_eq!(usize::try_from(settled).expect("few"), paid.len(), "settled, and nobody paid");
         self.nothing_is_sent_twice(since).await;

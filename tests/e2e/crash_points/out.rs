@@ -1,5 +1,5 @@
-//! A payout or a refund is on its way, and the process dies: when it is asked for, when it is claimed, when the provider
-//! has it, when its answer is being stored. A payout that may have been sent is never sent again.
+//! A payout or a refund is on its way, and the process dies: when it is asked for, when it is claimed, when the
+//! provider has it, when its answer is being stored. A payout that may have been sent is never sent again.
 
 use serde_json::Value;
 

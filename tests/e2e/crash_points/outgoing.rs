@@ -116,8 +116,8 @@ impl Out {
         unanswered(&killed(self.w, clock(self.w), there).await);
     }
 
-    /// Everything dies when the provider has accepted it and that is about to be true of our row. What it announces until
-    /// we live again is held back or dropped.
+    /// Everything dies when the provider has accepted it and that is about to be true of our row. What it announces
+    /// until we live again is held back or dropped.
     pub async fn dies_when_accepted(&self, announced: &str) -> Gate {
         self.w.fault(json!({ "on": "webhook", "fault": announced })).await;
         let sent = format!("new.user_id = '{}' and new.provider_payout_id is not null", self.person.id);
@@ -187,7 +187,8 @@ impl Out {
         self.ends("succeed").await;
         self.admin_says("failed").await.refused(409, "INVALID_STATE");
         let amount = row["amount"].as_i64().expect("an amount");
-        let lines = json!({ "withdrawal_completed/payout_clearing": -amount, "withdrawal_completed/provider_clearing": amount });
+        let lines = json!({ "withdrawal_completed/payout_clearing": -amount,
+                            "withdrawal_completed/provider_clearing": amount });
         assert_eq!((self.w.booked("payout", id_of(&row)).await, self.person.balance("XOF").await), (lines, self.away));
         assert_eq!((self.times_sent().await, self.there().await.len()), (1, 1));
         self.refund_is("succeeded").await;

@@ -1,5 +1,5 @@
-//! A notification arrives, and the process dies: while it is stored, before the provider is asked, before and after it is
-//! settled. The provider sends it again where it was not answered; where it was, only the clock is left.
+//! A notification arrives, and the process dies: while it is stored, before the provider is asked, before and after it
+//! is settled. The provider sends it again where it was not answered; where it was, only the clock is left.
 
 use serde_json::json;
 

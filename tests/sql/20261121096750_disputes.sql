@@ -288,8 +288,7 @@ begin
     perform pg_temp.stands();
 end $$;
 -- Asked before our own refund failed, answered after: the answer still counts it, and nothing is booked on that.
-do $$
-declare
+do $$ declare
     p payments.payments := pg_temp.paid(75);
     r jsonb := pg_temp.refund(p, '{"amount": 40000}');
 begin

@@ -26,9 +26,11 @@ create table ledger.wallet_limits (
     min_operation   bigint not null check (min_operation > 0),
     max_operation   bigint not null check (max_operation >= min_operation),
     default_daily   bigint not null check (default_daily >= 0),
-    default_monthly bigint not null check (default_monthly >= default_daily)
+    default_monthly bigint not null check (default_monthly >= default_daily),
+    step            bigint not null default 1 check (step > 0)
 );
 comment on table ledger.wallet_limits is 'Minor units. A currency without a row has no wallet operations.';
+comment on column ledger.wallet_limits.step is 'An amount that somebody chooses is a multiple of it; fees and prices are what they are.';
 alter table ledger.wallet_limits enable row level security;
 insert into ledger.wallet_limits values
     ('GNF', 100, 50000000, 1000000, 10000000), ('XOF', 100, 5000000, 100000, 1000000), ('XAF', 100, 5000000, 100000, 1000000);
@@ -215,6 +217,11 @@ begin
         perform ledger.log(owner, operation, currency, amount, 'AMOUNT_OUT_OF_RANGE');
         return ledger.refusal('AMOUNT_OUT_OF_RANGE', 400, 'the amount is outside what one operation may move',
             jsonb_build_object('min', limits.min_operation, 'max', limits.max_operation));
+    end if;
+    if operation in ('transfer', 'withdrawal') and amount % limits.step <> 0 then
+        perform ledger.log(owner, operation, currency, amount, 'AMOUNT_NOT_SUPPORTED');
+        return ledger.refusal('AMOUNT_NOT_SUPPORTED', 400, 'the amount is no multiple of the smallest step',
+            jsonb_build_object('step', limits.step));
     end if;
     if operation in ('transfer', 'withdrawal') and not ledger.within_limits(wallet, amount) then
         perform ledger.log(owner, operation, currency, amount, 'LIMIT_EXCEEDED');

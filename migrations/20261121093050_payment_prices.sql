@@ -69,6 +69,9 @@ begin
                 and asked between l.min_operation and l.max_operation) then
             perform core.refuse('AMOUNT_OUT_OF_RANGE', 400, 'the amount is outside what one operation may move');
         end if;
+        if asked % (select l.step from ledger.wallet_limits l where l.currency = priced.currency) <> 0 then
+            perform core.refuse('AMOUNT_NOT_SUPPORTED', 400, 'the amount is no multiple of the smallest step');
+        end if;
         perform payments.open_wallet(payer, priced.currency);
         priced.fee := ledger.fee('deposit', priced.currency, asked);
         priced.amount := asked;

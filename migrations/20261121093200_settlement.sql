@@ -185,6 +185,9 @@ begin
     else
         outcome := payments.still_open(p);
     end if;
+    if reported = 'odd' and outcome <> 'wrong_environment' then
+        perform payments.alert('unknown_status', p.id::text, jsonb_build_object('provider', p.provider));
+    end if;
     if outcome not in ('wrong_environment', 'open', 'failed', 'cancelled', 'unreadable') then
         perform payments.note_reversals(p.id, ask);
     end if;
@@ -193,6 +196,7 @@ begin
 end $$;
 comment on function payments.settle is
     'ask: what the provider answered to our own query (amounts in its units), and intent only if its signed tag verified.
+     status is pending, success, failed, cancelled, or odd: one that no adapter lists, which is pending and reported.
      Idempotent; success never goes back but by an explicit reversal; money that has arrived is never dropped.';
 
 create function api.payment_settle(ask jsonb) returns jsonb language sql security invoker set search_path = ''

@@ -92,6 +92,9 @@ declare
 begin
     if ride.customer_id = driver.user_id then
         perform core.refuse('FORBIDDEN', 403, 'nobody drives himself');
+    elsif ride.requested_at <= clock_timestamp() - make_interval(secs => core.setting('taxi.no_driver_after_s')) then
+        -- Over by the server's clock, though the tick that says so has not come yet.
+        perform core.refuse('ALREADY_ASSIGNED', 409, 'this ride is no longer offered');
     end if;
     select * into here from taxi.driver_positions p
      where p.driver_id = driver.id and p.seen_at >= now() - interval '120 seconds';

@@ -38,9 +38,9 @@ create function payments.unspend(o payments.payouts) returns void language sql s
      where w.user_id = o.user_id and w.currency = o.currency and w.spent_on > '-infinity'
 $$;
 
-create function payments.give_back(o payments.payouts) returns void language plpgsql set search_path = '' as $$
+create function payments.give_back(o payments.payouts, source text default 'payout_clearing') returns void language plpgsql set search_path = '' as $$
 declare
-    clearing ledger.leg := (ledger.platform_account('payout_clearing', o.currency), -o.amount)::ledger.leg;
+    clearing ledger.leg := (ledger.platform_account(source, o.currency), -o.amount)::ledger.leg;
     legs ledger.leg[];
 begin
     case o.kind
@@ -85,6 +85,11 @@ begin
             (clearing, o.amount)::ledger.leg], 'payout', o.id::text, o.amount, 0, 'paid out after it was given back');
     elsif outcome = 'failed' then
         perform payments.give_back(o);
+    elsif outcome = 'late_failure' and o.kind = 'refund' then
+        -- A bank may send a refund back after it was paid: what came home to us goes home.
+        perform payments.give_back(o, 'provider_clearing');
+        update payments.payouts x set status = 'failed', completed_at = null where x.id = o.id;
+        perform payments.refund_finished(o.payment_refund_id, 'failed');
     end if;
     if outcome in ('completed', 'failed', 'late_completion') then
         update payments.payouts x set status = result, next_check_at = null, reference = coalesce(finish_payout.reference, x.reference),
@@ -153,11 +158,15 @@ begin
     else
         outcome := 'open';
     end if;
+    if reported = 'odd' and outcome = 'open' then
+        perform payments.alert('unknown_status', o.id::text, jsonb_build_object('provider', o.provider));
+    end if;
     perform payments.finish_events(o.provider, o.provider_payout_id, outcome);
     return jsonb_build_object('outcome', outcome, 'payout_id', o.id);
 end $$;
 comment on function payments.payout_settle is
-    'ask: what the provider answered to our own query, and payout_id only if its signed tag verified. Idempotent.';
+    'ask: what the provider answered to our own query, and payout_id only if its signed tag verified. status is pending,
+     completed, failed, or odd: one that no adapter lists, which is pending and reported. Idempotent.';
 
 create function api.payout_settle(ask jsonb) returns jsonb language sql security invoker set search_path = ''
     return payments.payout_settle(ask);

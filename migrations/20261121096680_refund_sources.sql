@@ -218,8 +218,11 @@ begin
         (select o from payments.payouts o where o.payment_refund_id = x.id)))
     returning * into r;
     if r.id is not null then
-        perform payments.close_refunded(r.payment_id);
-        if outcome = 'failed' then
+        if outcome <> 'failed' then
+            perform payments.close_refunded(r.payment_id);
+        else
+            update payments.payments x set status = 'success' where x.id = r.payment_id and x.status = 'refunded';
+            perform payments.close_refunded(r.payment_id);   -- Still whole without this one, if the bank gave more back.
             -- What went back there meanwhile was taken for this one.
             perform payments.look_again(p.provider, 'payment', p.provider_payment_id, 'refund|' || r.id)
                from payments.payments p where p.id = r.payment_id and p.provider_payment_id is not null;

@@ -31,7 +31,9 @@ async fn p20_an_unknown_event_or_status_is_stored_and_reported(w: &'static World
     w.order(&format!("payments/{id}/answer"), json!({ "status": "disputed" })).await;
     w.pays(&asked).await;
     assert_eq!(w.decided(id, "payment.success").await, "open");
-    assert_eq!((w.row(id).await["status"].as_str(), fatou.moves().await), (Some("pending"), 0));
+    let row = w.row(id).await;
+    assert_eq!((row["status"].as_str(), fatou.moves().await), (Some("pending"), 0));
+    assert!(w.alerted("unknown_status", row["id"].as_str().expect("our id")).await);
     w.order(&format!("payments/{id}/answer"), json!({})).await;
     w.sweeps(id).await;
     w.becomes(id, "success").await;

@@ -146,6 +146,8 @@ async fn d3_an_offer_that_is_over_by_the_servers_clock_is_over(w: &'static World
     let ride = scene.requested().await;
     let age = "update taxi.trips set requested_at = now() - interval '15 minutes' where id::text = $1";
     w.exec(age, &[&ride]).await;
+    // Before the clock's tick and after it.
+    scene.driver.accept(&ride).await.refused(409, "ALREADY_ASSIGNED");
     w.tick("taxi-dispatch-tick").await.ok(200);
     for hour in ["2020-01-01T00:00:00Z", "2999-01-01T00:00:00Z"] {
         let ask = json!({ "rideId": ride, "acceptedAt": hour, "timestamp": hour });

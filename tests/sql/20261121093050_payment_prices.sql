@@ -101,4 +101,12 @@ begin
     update payments.paid_entitlements set expires_at = now() - interval '1 second' where user_id = erin and status = 'active';
     assert pg_temp.refusal(erin, pg_temp.plan('premium_subscription', 3)) = 'ok', 'a period that is over forbids the next';
 end $$;
+-- A deposit is a multiple of the currency's smallest step; its fee need not be.
+do $$
+declare
+    ida uuid := pg_temp.person(31);
+begin
+    update ledger.wallet_limits set step = 500 where currency = 'GNF';
+    assert pg_temp.refusal(ida, '{"amount": 10250}') = 'AMOUNT_NOT_SUPPORTED' and pg_temp.refusal(ida, '{"amount": 10500}') = 'ok';
+end $$;
 rollback;

@@ -73,10 +73,13 @@ do $$
 declare
     p payments.payments := pg_temp.opened(1);
 begin
-    assert pg_temp.says(p, 'pending') = 'open' and pg_temp.says(p, 'something new') = 'open' and pg_temp.balance(1) = 0, 'a hint is no money';
+    assert pg_temp.says(p, 'pending') = 'open' and pg_temp.says(p, 'odd', '{"environment": "sandbox"}') = 'wrong_environment';
+    assert pg_temp.alerts('unknown_status', p.id::text) = 0, 'another environment says nothing';
+    assert pg_temp.says(p, 'odd') = 'open' and pg_temp.says(p, 'odd') = 'open' and pg_temp.now(p) = 'pending none' and pg_temp.balance(1) = 0, 'a hint is no money';
+    assert (select count(*) from core.outbox where payload = jsonb_build_object('type', 'unknown_status', 'target', p.id, 'provider', 'moneroo')) = 1, 'reported once';
     assert pg_temp.says(p) = 'settled' and pg_temp.now(p) = 'success settled 100500';
     assert pg_temp.balance(1) = 100000 and pg_temp.platform('platform_fees') = 500 and pg_temp.platform('provider_clearing') = -100500;
-    assert pg_temp.says(p) = 'already' and pg_temp.says(p, 'failed') = 'already' and pg_temp.says(p, 'pending') = 'already';
+    assert pg_temp.says(p) = 'already' and pg_temp.says(p, 'failed') = 'already' and pg_temp.says(p, 'pending') = 'already' and pg_temp.says(p, 'odd') = 'already';
     assert pg_temp.says(p, 'success', '{"amount": 999999}') = 'already', 'a second truth changes nothing';
     assert pg_temp.now(p) = 'success settled 100500' and pg_temp.balance(1) = 100000 and pg_temp.alerts('late_failure', p.id::text) = 1;
     assert (select next_check_at is null and verified_at is not null from payments.payments where id = p.id)
@@ -128,7 +131,7 @@ begin
         p := pg_temp.opened(6);
         assert ended = 'expired' or pg_temp.says(p, ended) = ended;
         update payments.payments set status = ended where id = p.id;
-        assert pg_temp.says(p, 'pending') = 'open' and pg_temp.now(p) = ended || ' none', 'only forward';
+        assert pg_temp.says(p, 'pending') = 'open' and pg_temp.says(p, 'odd') = 'open' and pg_temp.now(p) = ended || ' none', 'only forward';
         assert pg_temp.says(p, 'failed') = 'failed' and pg_temp.now(p) = ended || ' none';
         assert pg_temp.says(p) = 'settled' and pg_temp.alerts('late_success', p.id::text) = 1;
         assert pg_temp.says(p, ended) = 'already' and pg_temp.now(p) = 'success settled 100500';

@@ -259,4 +259,13 @@ begin
         reset role;
     end loop;
 end $$;
+-- What somebody chooses is a multiple of the smallest step; what a ride costs is what it costs.
+do $$
+declare
+    ida uuid := pg_temp.person(61, 100000);
+begin
+    update ledger.wallet_limits set step = 500 where currency = 'GNF';
+    assert pg_temp.code_of(ida, '{"amount": 10250}') = 'AMOUNT_NOT_SUPPORTED' and pg_temp.code_of(ida, '{"amount": 10500}') = 'ok';
+    assert ledger.guard(ida, 'GNF', 750, 0, null, 'ride') is null, 'a price';
+end $$;
 rollback;

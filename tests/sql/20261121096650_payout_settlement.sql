@@ -188,6 +188,27 @@ begin
     perform pg_temp.stands();
 end $$;
 
+-- A status that nobody has listed moves nothing and is reported once; a later word still counts, and is not undone by it.
+do $$
+declare
+    word text;
+    o payments.payouts;
+    held bigint;
+begin
+    foreach word in array array['completed', 'failed'] loop
+        o := pg_temp.sent(7);
+        held := pg_temp.balance(7);
+        assert pg_temp.says(o, 'odd', '{"environment": "sandbox"}') = 'wrong_environment' and pg_temp.alerts('unknown_status', o.id::text) = 0;
+        assert pg_temp.says(o, 'odd') = 'open' and pg_temp.says(o, 'odd', '{"amount": 5}') = 'open' and pg_temp.now(o) = 'processing';
+        assert pg_temp.balance(7) = held and pg_temp.platform('payout_clearing') = 10000 and pg_temp.alerts('unknown_status', o.id::text) = 1;
+        assert (select payload ->> 'provider' from core.outbox where dedupe_key = 'unknown_status:' || o.id) = 'moneroo';
+        assert pg_temp.says(o, word) = word and pg_temp.platform('payout_clearing') = 0;
+        assert pg_temp.balance(7) = held + case word when 'failed' then 10150 else 0 end;
+        assert pg_temp.says(o, 'odd') = 'open' and (select status from payments.payouts where id = o.id) = word;
+    end loop;
+    perform pg_temp.stands();
+end $$;
+
 -- Only the platform hands in what a provider said; the routine itself is nobody's.
 do $$
 declare

@@ -269,4 +269,15 @@ begin
     assert (select status from payments.paid_entitlements where payment_id = p.id) = 'expired';
     perform pg_temp.stands();
 end $$;
+-- The card's bank sends a refund back after it was paid: the capacity and the money come home, once.
+do $$
+declare
+    p payments.payments := pg_temp.paid(81);
+    r jsonb := pg_temp.refund(p);
+begin
+    assert pg_temp.finish(r, 'completed') = 'completed' and pg_temp.balance(81) = 0 and pg_temp.now(p) = 'refunded settled';
+    assert pg_temp.finish(r, 'failed') = 'late_failure' and pg_temp.finish(r, 'failed') = 'already';
+    assert pg_temp.balance(81) = 100000 and pg_temp.now(p) = 'success settled' and pg_temp.left_of(p) = 100500, pg_temp.now(p);
+    perform pg_temp.stands();
+end $$;
 rollback;

@@ -127,6 +127,7 @@ begin
     assert pg_temp.compared(p) = 0;
     assert (select bool_and(resolved_at is not null) from payments.reconciliation_differences);
     assert (select reconciled_at is not null from payments.payments where id = p.id) and pg_temp.alerts('reconciliation', 'payment:%:amount') = 1;
+    assert pg_temp.compared(p, '{"status": "odd"}') = 1 and pg_temp.compared(p, '{"status": "pending"}') = 1 and pg_temp.compared(p) = 0;
     assert pg_temp.compared(p, '{"status": "failed"}') = 1 and pg_temp.differs(p.id::text) like '%status paid not paid';
     assert pg_temp.compared(p, '{"provider_payment_id": "py_nobody"}') = 1 and pg_temp.differs('stripe:py_nobody') = 'unknown a payment of ours none';
 end $$;

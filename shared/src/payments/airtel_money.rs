@@ -189,7 +189,6 @@ impl Gateway for AirtelMoney<'_> {
                 Created::Open { id: intent.id.clone(), url: None, data: Map::new() }
             }
             200..=299 if FINAL.contains(&code) => Created::Refused(format!("{NAME} answered {code}")),
-            429 => Created::Unknown(format!("{NAME} is busy")),
             status => wire::not_created(NAME, status),
         }
     }
@@ -214,8 +213,9 @@ impl Gateway for AirtelMoney<'_> {
                 "TF" => Status::Failed,
                 // The payer let it lapse.
                 "TE" => Status::Cancelled,
-                // TA (ambiguous), TIP (in progress), and whatever they invent next: not final.
-                _ => Status::Pending,
+                // Ambiguous, and in progress.
+                "TA" | "TIP" => Status::Pending,
+                _ => Status::Odd,
             },
             amount: match transaction.amount {
                 Some(amount) => payment.units(amount, &currency),

@@ -132,7 +132,6 @@ impl Gateway for Cinetpay<'_> {
             (200..=299, Ok(Made { code, data })) if code == "201" && data.payment_url.starts_with("http") => {
                 Created::Open { id: intent.id.clone(), url: Some(data.payment_url), data: Map::new() }
             }
-            (429, _) => Created::Unknown("cinetpay is busy".to_owned()),
             (status, _) => wire::not_created("cinetpay", status),
         }
     }
@@ -154,8 +153,9 @@ impl Gateway for Cinetpay<'_> {
             status: match code.as_str() {
                 "00" if accepted => Status::Success,
                 "600" | "602" | "604" | "606" | "627" => Status::Failed,
-                // 623, 662 and 663 wait for the payer; whatever else there may be is not final.
-                _ => Status::Pending,
+                // They wait for the payer.
+                "623" | "662" | "663" => Status::Pending,
+                _ => Status::Odd,
             },
             amount: payment.units(data.amount, &data.currency),
             currency: data.currency,

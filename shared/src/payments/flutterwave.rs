@@ -99,7 +99,8 @@ impl Gateway for Flutterwave<'_> {
             status: match data.status.as_str() {
                 "successful" => Status::Success,
                 "failed" => Status::Failed,
-                _ => Status::Pending,
+                "pending" => Status::Pending,
+                _ => Status::Odd,
             },
             amount: payment.units(&data.amount, &data.currency),
             currency: data.currency,

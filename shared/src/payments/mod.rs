@@ -94,6 +94,8 @@ pub enum Status {
     Success,
     Failed,
     Cancelled,
+    /// One that nobody has listed: not final, and reported.
+    Odd,
 }
 
 /// The provider's own word on a payment: the only thing money moves on.

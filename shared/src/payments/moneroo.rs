@@ -185,8 +185,8 @@ impl Gateway for Moneroo<'_> {
                 "success" => Status::Success,
                 "failed" => Status::Failed,
                 "cancelled" => Status::Cancelled,
-                // initiated, pending, and whatever they invent next: not final.
-                _ => Status::Pending,
+                "initiated" | "pending" => Status::Pending,
+                _ => Status::Odd,
             },
             amount: data.amount(),
             currency: data.currency(),

@@ -46,7 +46,8 @@ impl Payouts for Moneroo<'_> {
             status: match data.status.as_str() {
                 "success" => PayoutStatus::Completed,
                 "failed" => PayoutStatus::Failed,
-                _ => PayoutStatus::Pending,
+                "initiated" | "pending" => PayoutStatus::Pending,
+                _ => PayoutStatus::Odd,
             },
             amount: data.amount(),
             currency: data.currency(),
@@ -156,8 +157,8 @@ mod tests {
                 ("failed", PayoutStatus::Failed),
                 ("initiated", PayoutStatus::Pending),
                 ("pending", PayoutStatus::Pending),
-                ("cancelled", PayoutStatus::Pending),
-                ("reversed", PayoutStatus::Pending),
+                ("cancelled", PayoutStatus::Odd),
+                ("reversed", PayoutStatus::Odd),
             ] {
                 let body = json!({ "data": {
                     "id": "po_1", "status": status, "amount": 5000, "currency": { "code": "XOF" }, "environment": "live",

@@ -80,7 +80,8 @@ impl Told<'_> {
             // The payer said no, or let it lapse.
             ("FAILED", Some("APPROVAL_REJECTED" | "EXPIRED")) => Status::Cancelled,
             ("FAILED", _) => Status::Failed,
-            _ => Status::Pending,
+            ("PENDING", _) => Status::Pending,
+            _ => Status::Odd,
         }
     }
 }
@@ -129,7 +130,6 @@ impl Gateway for MtnMomo<'_> {
         match answer.status {
             202 => Created::Open { id: intent.id.clone(), url: None, data: Map::new() },
             409 if already_exists(&answer.body) => Created::Open { id: intent.id.clone(), url: None, data: Map::new() },
-            429 => Created::Unknown("mtn_momo is busy".to_owned()),
             status => wire::not_created(NAME, status),
         }
     }

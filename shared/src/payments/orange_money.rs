@@ -198,7 +198,6 @@ impl Gateway for OrangeMoney<'_> {
                 }
                 Created::Open { id: intent.id.clone(), url: Some(made.payment_url), data }
             }
-            (429, _) => Created::Unknown("orange_money is busy".to_owned()),
             (status, _) => wire::not_created(NAME, status),
         }
     }
@@ -227,8 +226,8 @@ impl Gateway for OrangeMoney<'_> {
                 "SUCCESS" => Status::Success,
                 "FAILED" => Status::Failed,
                 "EXPIRED" => Status::Cancelled,
-                // INITIATED, PENDING, and whatever they invent next: not final.
-                _ => Status::Pending,
+                "INITIATED" | "PENDING" => Status::Pending,
+                _ => Status::Odd,
             },
             amount: match told.amount {
                 Some(amount) => payment.units(amount, &currency),

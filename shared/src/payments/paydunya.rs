@@ -176,7 +176,6 @@ impl Gateway for Paydunya<'_> {
             (200..=299, Ok(Made { response_code, token: None, .. })) if response_code != "00" => {
                 Created::Refused(format!("{NAME} answered {response_code}"))
             }
-            (429, _) => Created::Unknown(format!("{NAME} is busy")),
             (status, _) => wire::not_created(NAME, status),
         }
     }
@@ -198,8 +197,8 @@ impl Gateway for Paydunya<'_> {
                 "completed" => Status::Success,
                 "failed" => Status::Failed,
                 "cancelled" => Status::Cancelled,
-                // pending, and whatever they invent next: not final.
-                _ => Status::Pending,
+                "pending" => Status::Pending,
+                _ => Status::Odd,
             },
             amount: payment.units(told.invoice.total_amount, &currency),
             currency,

@@ -44,6 +44,8 @@ pub enum PayoutStatus {
     Pending,
     Completed,
     Failed,
+    /// As [`Status::Odd`](super::Status::Odd).
+    Odd,
 }
 
 /// The provider's own word on a payout.

@@ -116,9 +116,10 @@ impl Gateway for Paystack<'_> {
             status: match data.status.as_str() {
                 "success" => Status::Success,
                 "failed" => Status::Failed,
-                // ongoing, pending, processing, queued; abandoned is what a page is called that nobody has used yet; and
-                // reversed is money that came and went: nothing of ours moves on it.
-                _ => Status::Pending,
+                // abandoned is what a page is called that nobody has used yet; and reversed is money that came and went:
+                // nothing of ours moves on it.
+                "abandoned" | "ongoing" | "pending" | "processing" | "queued" | "reversed" => Status::Pending,
+                _ => Status::Odd,
             },
             amount: decimal::read(&data.amount, 0),
             currency: data.currency,

@@ -207,7 +207,12 @@ impl Gateway for Stripe<'_> {
                 "succeeded" => Status::Success,
                 "canceled" => Status::Cancelled,
                 // requires_payment_method is where a declined card leads, too: the next one may pay.
-                _ => Status::Pending,
+                "requires_payment_method"
+                | "requires_confirmation"
+                | "requires_action"
+                | "requires_capture"
+                | "processing" => Status::Pending,
+                _ => Status::Odd,
             },
             amount,
             currency: read.currency.to_ascii_uppercase(),

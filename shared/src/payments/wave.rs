@@ -66,9 +66,9 @@ impl Session<'_> {
             (Some("succeeded"), _) => Status::Success,
             (Some("cancelled"), _) => Status::Cancelled,
             // Money may still be on its way, however old the page.
-            (Some("processing"), _) => Status::Pending,
-            (_, Some("expired")) => Status::Cancelled,
-            _ => Status::Pending,
+            (Some("processing"), _) | (None, Some("open" | "complete")) => Status::Pending,
+            (None, Some("expired")) => Status::Cancelled,
+            _ => Status::Odd,
         }
     }
 }
@@ -106,7 +106,6 @@ impl Gateway for Wave<'_> {
                 Some(url) if url.starts_with("http") => Created::Open { id: made.id, url: Some(url), data: Map::new() },
                 _ => Created::Unknown("wave answered without a page".to_owned()),
             },
-            (429, _) => Created::Unknown("wave is busy".to_owned()),
             (status, _) => wire::not_created("wave", status),
         }
     }

@@ -19,7 +19,8 @@ pub fn plausible(id: &str) -> bool {
     (1..=100).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
-/// True for a status after which nothing can exist there. A 408 and a 409 leave it open, as every 5xx does.
+/// True for a status after which nothing can exist there: after a 429 nothing was even begun. A 408 and a 409 leave it
+/// open, as every 5xx does.
 fn refuses(status: u16) -> bool {
     (400..=499).contains(&status) && !matches!(status, 408 | 409)
 }

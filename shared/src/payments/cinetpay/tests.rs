@@ -85,14 +85,15 @@ fn a_payment_exists_only_with_its_page() {
         (200, r#"{"code":"608","message":"MINIMUM_REQUIRED_FIELDS","data":[]}"#),
         (200, r#"{"code":"201","data":{"payment_url":""}}"#),
         (409, page),
-        (429, "{}"),
         (500, page),
         (200, "oops"),
         (302, ""),
     ] {
         assert!(matches!(made(status, body), Created::Unknown(_)), "{status} {body}");
     }
-    assert!(matches!(made(400, r#"{"code":"608"}"#), Created::Refused(_)));
+    for (status, body) in [(400, r#"{"code":"608"}"#), (429, r#"{"code":"429"}"#), (429, page)] {
+        assert!(matches!(made(status, body), Created::Refused(_)), "{status} {body}");
+    }
 }
 
 #[test]
@@ -101,7 +102,7 @@ fn every_code_has_one_status_and_what_is_unknown_waits() {
     let cinetpay = Cinetpay::configured(&settings).unwrap();
     for (code, at, status) in [
         ("00", "ACCEPTED", Status::Success),
-        ("00", "REFUSED", Status::Pending),
+        ("00", "REFUSED", Status::Odd),
         ("600", "REFUSED", Status::Failed),
         ("602", "REFUSED", Status::Failed),
         ("604", "REFUSED", Status::Failed),
@@ -110,8 +111,8 @@ fn every_code_has_one_status_and_what_is_unknown_waits() {
         ("623", "PENDING", Status::Pending),
         ("662", "PENDING", Status::Pending),
         ("663", "PENDING", Status::Pending),
-        ("625", "ACCEPTED", Status::Pending),
-        ("000", "ACCEPTED", Status::Pending),
+        ("625", "ACCEPTED", Status::Odd),
+        ("000", "ACCEPTED", Status::Odd),
     ] {
         let body = format!(r#"{{"code":"{code}","data":{{"amount":"1000","currency":"GNF","status":"{at}"}}}}"#);
         let truth = cinetpay.truth(&reference(), &answer(200, &body)).unwrap();

@@ -124,9 +124,9 @@ fn only_successful_and_failed_are_final() {
         ("successful", Status::Success),
         ("failed", Status::Failed),
         ("pending", Status::Pending),
-        ("success", Status::Pending),
-        ("cancelled", Status::Pending),
-        ("", Status::Pending),
+        ("success", Status::Odd),
+        ("cancelled", Status::Odd),
+        ("", Status::Odd),
     ] {
         let read = truth(2, 200, &verified(status, "1500.5")).unwrap();
         assert_eq!((read.status, read.amount, read.currency.as_str()), (expected, Some(150_050), "NGN"), "{status}");

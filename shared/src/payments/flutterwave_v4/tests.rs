@@ -186,7 +186,7 @@ fn only_succeeded_failed_and_voided_are_final() {
         ("failed", Status::Failed),
         ("pending", Status::Pending),
         ("voided", Status::Cancelled),
-        ("successful", Status::Pending),
+        ("successful", Status::Odd),
     ] {
         let one = charge(status, "10.5");
         let other = charge("succeeded", "1").replace(ID, "another");

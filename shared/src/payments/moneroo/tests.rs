@@ -1,5 +1,5 @@
 use super::*;
-use crate::payments::Customer;
+use crate::payments::{Customer, PayoutStatus};
 
 fn settings() -> Settings {
     Settings {
@@ -73,7 +73,8 @@ fn the_currency_is_read_as_text_or_object_and_the_amount_as_whole_units() {
 #[test]
 fn an_unknown_status_is_not_final_and_an_unreadable_answer_is_no_answer() {
     let odd = verified(r#"{"data":{"status":"on_hold","amount":1,"currency":"XOF"}}"#).unwrap();
-    assert_eq!((odd.status, odd.environment.as_str()), (Status::Pending, ""));
+    assert_eq!((odd.status, odd.environment.as_str()), (Status::Odd, ""));
+    assert_eq!(json!([odd.status, PayoutStatus::Odd]), json!(["odd", "odd"]), "the word that payments.settle reports");
     for body in [
         "",
         "[]",

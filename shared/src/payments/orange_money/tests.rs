@@ -147,12 +147,13 @@ fn what_a_page_needs_later_is_kept_with_it() {
         (200, "{}"),
         (409, page),
         (408, page),
-        (429, page),
         (500, page),
     ] {
         assert!(matches!(made(status, body), Created::Unknown(_)), "{status} {body}");
     }
-    assert!(matches!(made(400, r#"{"code":23}"#), Created::Refused(_)));
+    for (status, body) in [(400, r#"{"code":23}"#), (429, r#"{"code":53}"#), (429, page)] {
+        assert!(matches!(made(status, body), Created::Refused(_)), "{status} {body}");
+    }
 }
 
 #[test]
@@ -163,7 +164,7 @@ fn every_status_is_read_and_the_amount_is_what_was_asked_unless_it_says_another(
         ("EXPIRED", Status::Cancelled),
         ("INITIATED", Status::Pending),
         ("PENDING", Status::Pending),
-        ("success", Status::Pending),
+        ("success", Status::Odd),
     ] {
         let truth =
             truth("gn", &format!(r#"{{"status":"{status}","order_id":"{}","txnid":"MP1"}}"#, order_id(ID))).unwrap();

@@ -100,9 +100,13 @@ fn only_success_and_failed_are_final() {
     assert_eq!(verified(&[("\"test\"", "\"live\"")]).unwrap().environment, "live");
     assert_eq!(verified(&[("\"test\"", "\"other\"")]).unwrap().environment, "");
     assert_eq!(verified(&[(r#""status":"success""#, r#""status":"failed""#)]).unwrap().status, Status::Failed);
-    for status in ["abandoned", "ongoing", "pending", "processing", "queued", "reversed", "SUCCESS", ""] {
-        let read = verified(&[(r#""status":"success""#, &format!(r#""status":"{status}""#))]).unwrap();
-        assert_eq!(read.status, Status::Pending, "{status}");
+    let told =
+        |status: &str| verified(&[(r#""status":"success""#, &format!(r#""status":"{status}""#))]).unwrap().status;
+    for status in ["abandoned", "ongoing", "pending", "processing", "queued", "reversed"] {
+        assert_eq!(told(status), Status::Pending, "{status}");
+    }
+    for status in ["SUCCESS", "disputed", ""] {
+        assert_eq!(told(status), Status::Odd, "{status}");
     }
 }
 

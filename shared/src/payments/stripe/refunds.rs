@@ -61,7 +61,9 @@ impl Payouts for Stripe<'_> {
                 Some("succeeded") => PayoutStatus::Completed,
                 // Cancelled is as final as failed: the money is back with us.
                 Some("failed" | "canceled") => PayoutStatus::Failed,
-                _ => PayoutStatus::Pending,
+                // Their type is nullable: null is not said yet.
+                Some("pending" | "requires_action") | None => PayoutStatus::Pending,
+                Some(_) => PayoutStatus::Odd,
             },
             amount: (read.amount > 0).then_some(read.amount),
             currency: read.currency.to_ascii_uppercase(),
@@ -146,7 +148,7 @@ mod tests {
                 (json!("canceled"), PayoutStatus::Failed),
                 (json!("pending"), PayoutStatus::Pending),
                 (json!("requires_action"), PayoutStatus::Pending),
-                (json!("reversed"), PayoutStatus::Pending),
+                (json!("reversed"), PayoutStatus::Odd),
                 (json!(null), PayoutStatus::Pending),
             ] {
                 let body = json!({

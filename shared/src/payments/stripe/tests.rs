@@ -147,7 +147,7 @@ fn every_status_but_succeeded_and_canceled_is_open() {
         ("requires_action", Status::Pending),
         ("requires_capture", Status::Pending),
         ("processing", Status::Pending),
-        ("paid_in_full", Status::Pending),
+        ("paid_in_full", Status::Odd),
     ] {
         let read = truth(&[("/status", json!(status))]).unwrap();
         assert_eq!((read.status, read.amount, read.currency.as_str()), (expected, Some(1050), "USD"), "{status}");

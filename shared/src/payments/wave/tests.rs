@@ -102,12 +102,11 @@ fn a_session_exists_only_with_its_id_our_reference_and_a_page() {
         (200, "{}".into()),
         (409, session("cos-1", page)),
         (408, String::new()),
-        (429, String::new()),
         (503, String::new()),
     ] {
         assert!(matches!(wave.created(&intent, &answer(status, &body)), Created::Unknown(_)), "{status} {body}");
     }
-    for status in [400, 401, 403, 422] {
+    for status in [400, 401, 403, 422, 429] {
         assert!(matches!(wave.created(&intent, &answer(status, "{}")), Created::Refused(_)), "{status}");
     }
 }
@@ -122,7 +121,10 @@ fn the_payment_decides_and_the_page_only_where_nothing_was_paid() {
         ("\"processing\"", "expired", Status::Pending),
         ("null", "expired", Status::Cancelled),
         ("null", "open", Status::Pending),
-        ("\"on_hold\"", "complete", Status::Pending),
+        ("null", "complete", Status::Pending),
+        ("null", "paused", Status::Odd),
+        ("\"on_hold\"", "complete", Status::Odd),
+        ("\"on_hold\"", "expired", Status::Odd),
     ] {
         let body = session("cos-1", &format!(r#","payment_status":{payment},"checkout_status":"{checkout}""#));
         let truth = truth(&settings(), &body).unwrap();

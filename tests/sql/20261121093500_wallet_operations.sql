@@ -231,6 +231,17 @@ begin
     perform pg_temp.stands();
 end $$;
 
+-- What somebody chooses is a multiple of the smallest step; what a ride costs is what it costs.
+do $$
+declare
+    ida uuid := pg_temp.person(61, 100000);
+begin
+    update ledger.wallet_limits set step = 500 where currency = 'GNF';
+    assert pg_temp.code_of(ida, '{"amount": 10250}') = 'AMOUNT_NOT_SUPPORTED' and pg_temp.code_of(ida, '{"amount": 10500}') = 'ok';
+    assert ledger.guard(ida, 'GNF', 750, 0, null, 'ride') is null, 'a price';
+    update ledger.wallet_limits set step = 1;
+end $$;
+
 -- A rule that is missing refuses the operation with 503, and nothing moves.
 do $$
 declare
@@ -258,14 +269,5 @@ begin
         assert pg_temp.code('select ledger.recipient(''{}'')') = '42501' and pg_temp.code('delete from payments.payouts') = '42501';
         reset role;
     end loop;
-end $$;
--- What somebody chooses is a multiple of the smallest step; what a ride costs is what it costs.
-do $$
-declare
-    ida uuid := pg_temp.person(61, 100000);
-begin
-    update ledger.wallet_limits set step = 500 where currency = 'GNF';
-    assert pg_temp.code_of(ida, '{"amount": 10250}') = 'AMOUNT_NOT_SUPPORTED' and pg_temp.code_of(ida, '{"amount": 10500}') = 'ok';
-    assert ledger.guard(ida, 'GNF', 750, 0, null, 'ride') is null, 'a price';
 end $$;
 rollback;

@@ -113,7 +113,7 @@ fn the_gateway_is_bound_to_every_name_and_never_to_itself() {
 fn each_binding_brings_its_variables_and_its_secrets() {
     let all = [Binding::Db, Binding::Service, Binding::Moneroo, Binding::Internal];
     let sweeper = function("sweeper", Auth::Cron, Limit::Cron, &all);
-    assert_eq!(vars(&sweeper).len(), 8);
+    assert_eq!(vars(&sweeper).len(), 9);
     assert_eq!(
         secrets(&sweeper),
         ["INTERNAL_API_KEY", "MONEROO_SECRET_KEY", "MONEROO_WEBHOOK_SECRET", "PAYMENT_TAG_KEY", "SERVICE_ROLE_KEY"]

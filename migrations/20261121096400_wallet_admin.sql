@@ -94,6 +94,8 @@ declare
 begin
     if ask ->> 'action' = 'block' then
         wallet := ledger.set_wallet_status(wallet.id, 'blocked', reason, admin);
+    elsif ask ->> 'action' = 'close' then
+        wallet := ledger.set_wallet_status(wallet.id, 'closed', reason, admin);
     elsif wallet.status <> 'blocked' then
         perform core.refuse('INVALID_STATE', 409, 'this wallet is ' || wallet.status);
     else
@@ -236,11 +238,11 @@ begin
         return answer;
     end if;
     case ask ->> 'action'
-        when 'block', 'unblock' then answer := ledger.admin_wallet(admin, ask);
+        when 'block', 'unblock', 'close' then answer := ledger.admin_wallet(admin, ask);
         when 'set_limits' then answer := ledger.admin_limits(admin, ask);
         when 'settle_payout' then answer := payments.admin_settle_payout(admin, ask);
         when 'release_suspense' then answer := ledger.admin_release(admin, ask);
-        else perform core.invalid('action', 'must be block, unblock, set_limits, settle_payout, release_suspense or stats');
+        else perform core.invalid('action', 'must be block, unblock, close, set_limits, settle_payout, release_suspense or stats');
     end case;
     return core.remember('wallet-admin', ask, answer);
 end $$;

@@ -259,4 +259,18 @@ begin
     assert got @> '{"success": true, "amount": 6000}' and pg_temp.platform('suspense') = before, got::text;
     perform pg_temp.stands();
 end $$;
+-- Closed is for ever, and for empty wallets alone.
+do $$
+declare
+    full_one uuid := pg_temp.person(41, 500);
+    empty_one uuid := pg_temp.person(42);
+    own uuid := ledger.wallet_for(empty_one, 'GNF');
+    boss uuid := pg_temp.id(1);
+begin
+    assert pg_temp.code(boss, jsonb_build_object('action', 'close', 'user_id', full_one, 'reason', 'he left')) = '409 INVALID_STATE';
+    assert pg_temp.balance(full_one) = 500 and (select status from ledger.wallets where user_id = full_one) = 'active';
+    assert pg_temp.ask(boss, jsonb_build_object('action', 'close', 'user_id', empty_one, 'reason', 'he left')) -> 'wallet' ->> 'status' = 'closed';
+    assert pg_temp.code(boss, jsonb_build_object('action', 'unblock', 'wallet_id', own, 'reason', 'he is back')) = '409 INVALID_STATE';
+    perform pg_temp.stands();
+end $$;
 rollback;

@@ -1,4 +1,4 @@
-//! `POST /functions/v1/wallet-admin`: block, unblock, set_limits, settle_payout, release_suspense, stats. Alias: financial-stats.
+//! `POST /functions/v1/wallet-admin`: block, unblock, close, set_limits, settle_payout, release_suspense, stats. Alias: financial-stats.
 //! Who may, and what changes: migrations/20261121096400_wallet_admin.sql. No action sets a balance.
 
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,8 @@ const CONTRACT: Contract<User> = Contract::post("wallet-admin").user().rpc_refus
 enum Action {
     Block,
     Unblock,
+    /// For ever, and only an empty wallet: an addition to the contract.
+    Close,
     SetLimits,
     SettlePayout,
     ReleaseSuspense,
@@ -30,6 +32,7 @@ impl Action {
         Some(match suffix {
             "block" => Self::Block,
             "unblock" => Self::Unblock,
+            "close" => Self::Close,
             "set_limits" => Self::SetLimits,
             "settle_payout" => Self::SettlePayout,
             "release_suspense" => Self::ReleaseSuspense,

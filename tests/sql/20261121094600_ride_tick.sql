@@ -1,41 +1,5 @@
 begin;
-create function pg_temp.person(n integer) returns uuid language plpgsql as $$
-declare
-    someone uuid := ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid;
-begin
-    insert into auth.users (id, email) values (someone, 'p' || n || '@rides.test');
-    return someone;
-end $$;
-create function pg_temp.ask(who uuid, fn text, ask jsonb) returns jsonb language plpgsql as $$
-declare
-    answer jsonb;
-begin
-    perform set_config('request.jwt.claims', jsonb_build_object('sub', who, 'role', 'authenticated')::text, true);
-    perform set_config('role', 'authenticated', true);
-    execute format('select api.%I($1)', fn) into answer using ask;
-    perform set_config('role', 'none', true);
-    return answer;
-end $$;
--- The code of a refusal, raised or returned; 'ok' when there is none.
-create function pg_temp.code(who uuid, fn text, ask jsonb) returns text language plpgsql as $$
-begin
-    return coalesce(pg_temp.ask(who, fn, ask) ->> 'code', 'ok');
-exception when sqlstate 'PGRST' then
-    return sqlerrm::jsonb ->> 'code';
-end $$;
-create function pg_temp.driver(n integer, north_km double precision) returns uuid language plpgsql as $$
-declare
-    someone uuid := pg_temp.person(n);
-    made uuid;
-begin
-    insert into taxi.drivers (user_id, is_online, status, kyc_verified, can_work)
-    values (someone, true, 'available', true, true) returning id into made;
-    insert into taxi.driver_positions (driver_id, lat, lng) values (made, 9.5 + north_km / 111.195, -13.7);
-    return someone;
-end $$;
-create function pg_temp.route() returns jsonb language sql as $$
-    select '{"pickup": {"lat": 9.5, "lng": -13.7, "address": "Kaloum"}, "dropoff": {"lat": 9.53, "lng": -13.68}}'::jsonb
-$$;
+\ir lib/rides.psql
 create function pg_temp.driver_row(who uuid) returns taxi.drivers language sql as $$ select * from taxi.drivers where user_id = who $$;
 create function pg_temp.request(customer uuid) returns jsonb language sql as $$
     select jsonb_build_object('rideId', pg_temp.ask(customer, 'taxi_request_ride', pg_temp.route()) ->> 'rideId')

@@ -86,15 +86,34 @@ async fn database() -> Result<(String, Option<(Stack, TempDir)>)> {
 
 /// One file, in a session of its own: what a failure leaves behind ends with the session.
 async fn run(url: &str, file: &Path) -> Result<(), Failed> {
-    let sql = fs::read_to_string(file).map_err(|error| error.to_string())?;
+    let (sql, borrowed) = with_includes(file).map_err(|error| format!("{error:#}"))?;
     let client = postgres::connect(url).await.map_err(|error| format!("{error:#}"))?;
     let Err(error) = client.batch_execute(&sql).await else { return Ok(()) };
-    let told = error.as_db_error().map_or_else(|| error.to_string(), |error| explain(error, &sql));
+    let told = error.as_db_error().map_or_else(|| error.to_string(), |error| explain(error, &sql, borrowed));
     Err(format!("{}\n{told}", house::shown(file)).into())
 }
 
+/// The file with what it includes, and how many lines longer that makes it. `\ir` is psql's own word, so that a file also
+/// runs alone: `psql -f FILE`.
+fn with_includes(file: &Path) -> Result<(String, usize)> {
+    let text = fs::read_to_string(file)?;
+    let mut sql = String::new();
+    for line in text.lines() {
+        match line.strip_prefix("\\ir ") {
+            Some(shared) => {
+                let shared = file.with_file_name(shared.trim());
+                sql += &fs::read_to_string(&shared).with_context(|| format!("cannot read {}", shared.display()))?;
+            }
+            None => sql += line,
+        }
+        sql.push('\n');
+    }
+    let borrowed = sql.lines().count().saturating_sub(text.lines().count());
+    Ok((sql, borrowed))
+}
+
 /// What Postgres said, and where: a line of the file, or the stack of functions.
-fn explain(error: &DbError, sql: &str) -> String {
+fn explain(error: &DbError, sql: &str, borrowed: usize) -> String {
     let mut told = format!("{} {}: {}", error.severity(), error.code().code(), error.message());
     let extras = [("detail", error.detail()), ("hint", error.hint()), ("context", error.where_())];
     for (label, text) in extras {
@@ -105,7 +124,9 @@ fn explain(error: &DbError, sql: &str) -> String {
     match error.position() {
         Some(ErrorPosition::Original(position)) => {
             let before: String = sql.chars().take(*position as usize).collect();
-            told += &format!("\n  line {} of the file", before.matches('\n').count() + 1);
+            // What is included stands in the file's second line.
+            let line = (before.matches('\n').count() + 1).saturating_sub(borrowed).max(2);
+            told += &format!("\n  line {line} of the file");
         }
         Some(ErrorPosition::Internal { query, position }) => told += &format!("\n  at {position} of: {query}"),
         None => {}

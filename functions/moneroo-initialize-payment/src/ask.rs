@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use shared::edge::{Answer, ApiError};
 use shared::error::FORBIDDEN;
 use shared::money::{Amount, Currency};
-use shared::payments::checkout::{Order, Purpose};
+use shared::payments::checkout::{self, Order, Purpose};
 use shared::payments::{Customer, PROVIDERS};
 
 use crate::{CARD_DATA_REFUSED, PURPOSE_REQUIRED};
@@ -101,7 +101,7 @@ impl Ask {
             ask.purpose = Some(Purpose::PlanPurchase);
         }
         ask.legacy_purpose();
-        ask.phone = ask.phone.take().map(|phone| phone.trim_start_matches('+').to_owned());
+        ask.phone = checkout::phone(ask.phone.take())?;
         ask.provider = provider_of(invoked_as).map(str::to_owned).or(ask.provider.take());
         ask.check()?;
         if switches(invoked_as) && ask.transaction_id.is_none() {
@@ -138,9 +138,7 @@ impl Ask {
         };
         let listed = |v: &Value| v.as_str().is_some_and(|text| text.chars().count() <= 200);
         let customer = &self.customer;
-        let digits =
-            |t: &String| (8..=15).contains(&t.len()) && t.bytes().all(|b| b.is_ascii_digit()) && !t.starts_with('0');
-        let rules: [(bool, &str, &str); 11] = [
+        let rules: [(bool, &str, &str); 10] = [
             (uuid(&self.purpose_id), "purpose_id", "must be a UUID"),
             (uuid(&self.test_id), "test_id", "must be a UUID"),
             (short(&self.description, 500), "description", "must be 1 to 500 characters"),
@@ -158,7 +156,6 @@ impl Ask {
                 "must be at most 10 texts of 200 characters",
             ),
             (self.provider.as_deref().is_none_or(|p| PROVIDERS.contains(&p)), "provider", "is not offered"),
-            (self.phone.as_ref().is_none_or(digits), "phone", "must be an international number, digits only"),
             (uuid(&self.transaction_id), "transaction_id", "must be a UUID"),
         ];
         match rules.iter().find(|(good, _, _)| !good) {

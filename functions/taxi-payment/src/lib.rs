@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use shared::edge::{self, Answer, ApiError, Contract, Cx, Limit, Reply, Request, Response, User};
+use shared::edge::{self, Answer, Contract, Cx, Limit, Reply, Request, Response, User};
 use shared::error::NOT_CONFIGURED;
 use shared::payments::checkout::{self, Order, Payment, Purpose};
 use shared::payments::gateway;
@@ -90,11 +90,7 @@ async fn handle(cx: Cx<User>, mut ask: Ask) -> Answer<Reply> {
 async fn by_provider(cx: &Cx<User>, ask: Ask, provider: &str) -> Answer<Reply> {
     // Before anything is written: a method without its keys is refused, never simulated.
     gateway(&cx.world.settings, provider).ok_or(NOT_CONFIGURED)?;
-    let phone = ask.phone.as_deref().map(|phone| phone.trim_start_matches('+').to_owned());
-    let good = |t: &String| (8..=15).contains(&t.len()) && t.bytes().all(|b| b.is_ascii_digit()) && !t.starts_with('0');
-    if phone.as_ref().is_some_and(|phone| !good(phone)) {
-        return Err(ApiError::invalid("phone", "must be an international number, digits only"));
-    }
+    let phone = checkout::phone(ask.phone.clone())?;
     let mut answer: Map<String, Value> = cx.rpc_read("taxi_payment", &ask).await?;
     let open = answer.get("transaction").and_then(|t| t.get("status")).and_then(Value::as_str) == Some("processing");
     if open {

@@ -147,6 +147,20 @@ fn intent(payment: &Payment, order: &Order, customer: Customer, return_url: Stri
     })
 }
 
+/// A phone as providers and Postgres want it: digits, without the `+` that a client may have sent.
+///
+/// # Errors
+/// `VALIDATION_ERROR` for what is no international number; before anything is written, where SQL would refuse it later.
+pub fn phone(given: Option<String>) -> Answer<Option<String>> {
+    let phone = given.map(|phone| phone.trim_start_matches('+').to_owned());
+    let good = |t: &String| (8..=15).contains(&t.len()) && t.bytes().all(|b| b.is_ascii_digit()) && !t.starts_with('0');
+    if phone.as_ref().is_none_or(good) {
+        Ok(phone)
+    } else {
+        Err(ApiError::invalid("phone", "must be an international number, digits only"))
+    }
+}
+
 /// What a checkout shows when the client names nothing; elsewhere the provider decides.
 fn default_methods(currency: &str) -> Vec<String> {
     let codes: &[&str] = if currency == "GNF" { &["orange_gn", "mtn_gn"] } else { &[] };

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::{Instant, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinSet;
 
 use crate::house::{self, Function};
 use crate::process::{Launch, output, run as run_to_end};
 use crate::tools::{self, Tools};
+use crate::viewer;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -58,12 +59,17 @@ pub async fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
+/// Two at once would write one bundle.
+static BUSY: Mutex<()> = Mutex::const_new(());
+
 /// Leaves `functions/<name>/build/{index.js,index_bg.wasm}`; what is fresh is left alone.
 pub async fn build(names: &[String], profile: Profile) -> Result<()> {
+    let _alone = BUSY.lock().await;
     let functions = house::select(names)?;
     ensure!(!functions.is_empty(), "there is no function to build");
     let tools = tools::ensure().await?;
     compile(&functions, profile).await?;
+    let gateway = functions.iter().find(|function| function.is_gateway()).cloned();
     let target = target_dir().await?.join("wasm32-unknown-unknown").join(profile.name());
     let stale: Vec<_> = functions
         .into_iter()
@@ -73,7 +79,8 @@ pub async fn build(names: &[String], profile: Profile) -> Result<()> {
         })
         .filter(|pair: &Result<_>| !pair.as_ref().is_ok_and(|(function, stamp)| is_fresh(function, stamp)))
         .collect::<Result<_>>()?;
-    bundle_all(stale, profile, tools).await
+    bundle_all(stale, profile, tools).await?;
+    gateway.iter().try_for_each(viewer::build)
 }
 
 pub fn size(function: &Function) -> Result<Size> {
@@ -145,7 +152,7 @@ async fn bundle_all(stale: Vec<(Function, String)>, profile: Profile, tools: Too
         bundles.spawn(async move {
             let _place = places.acquire().await?;
             let started = Instant::now();
-            bundle(&function, profile, &tools).await?;
+            bundle(&function.dir, profile, &tools).await?;
             fs::write(stamp_file(&function), stamp)?;
             anyhow::Ok((function, started.elapsed()))
         });
@@ -161,9 +168,17 @@ async fn bundle_all(stale: Vec<(Function, String)>, profile: Profile, tools: Too
     Ok(())
 }
 
+/// Bundles a worker that is no function: `scripts/bench/fixtures/<name>`, never deployed. The folder of its bundle.
+pub async fn fixture(name: &str, profile: Profile) -> Result<PathBuf> {
+    let _alone = BUSY.lock().await;
+    let dir = house::root().join("scripts/bench/fixtures").join(name);
+    bundle(&dir, profile, &tools::ensure().await?).await?;
+    Ok(dir.join("build"))
+}
+
 /// worker-build asks cargo again, with the same flags: nothing is compiled twice.
-async fn bundle(function: &Function, profile: Profile, tools: &Tools) -> Result<()> {
-    let mut worker_build = Launch::new("worker-build", &tools.worker_build).dir(&function.dir);
+async fn bundle(dir: &Path, profile: Profile, tools: &Tools) -> Result<()> {
+    let mut worker_build = Launch::new("worker-build", &tools.worker_build).dir(dir);
     worker_build = match profile {
         Profile::Fast => worker_build.args(["--profile", "fast", "--no-opt"]),
         Profile::Release => worker_build.arg("--release"),
@@ -172,7 +187,7 @@ async fn bundle(function: &Function, profile: Profile, tools: &Tools) -> Result<
     for (name, value) in tools.build_env() {
         worker_build = worker_build.env(name, value);
     }
-    output(worker_build).await.with_context(|| format!("functions/{} cannot be bundled", function.name))?;
+    output(worker_build).await.with_context(|| format!("{} cannot be bundled", house::shown(dir)))?;
     Ok(())
 }
 
@@ -195,6 +210,7 @@ mod tests {
             aliases: vec![],
             crons: vec![],
             crate_types: vec!["cdylib".into()],
+            durable: vec![],
         };
         let fast = stamp(&wasm, Profile::Fast).unwrap();
         assert!(!is_fresh(&function, &fast));

@@ -6,6 +6,8 @@ use crate::house;
 use crate::test::Tally;
 use crate::wrangler;
 
+mod squawk;
+
 #[derive(clap::Args)]
 pub struct Args {}
 
@@ -17,12 +19,14 @@ pub async fn run(_args: Args) -> Result<()> {
     Ok(())
 }
 
-/// Formatting, lints, generated files, unit tests and house rules. Goes on after a failure: one run names them all.
+/// Formatting, lints, generated files, migrations, unit tests and house rules. Goes on after a failure: one run names them all.
 pub async fn all(tally: &mut Tally) {
     tally.cargo("formatting", &["fmt", "--all", "--check"]).await;
     let lints = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"];
     tally.cargo("lints", &lints).await;
     tally.step("generated files", fresh());
+    println!("\n── squawk");
+    tally.step("squawk", squawk::lint().await);
     tally.cargo("unit tests and house rules", &["test", "--workspace", "--no-fail-fast"]).await;
 }
 

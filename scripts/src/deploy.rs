@@ -7,11 +7,11 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::build::{self, Profile};
-use crate::house::{self, Function};
+use crate::house::{self, Binding, Function};
 use crate::migrate;
 use crate::process::{Launch, output};
 use crate::tools::{self, Tools};
-use crate::wrangler::{self, environment::Environments};
+use crate::wrangler::{self, environment::Environment, environment::Environments};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -38,19 +38,22 @@ pub async fn run(args: Args) -> Result<()> {
     let stale: Vec<_> = wrangler::stale()?.iter().map(|(file, _)| house::shown(file)).collect();
     ensure!(stale.is_empty(), "stale: {}; run `cargo xtask gen`", stale.join(", "));
     ensure!(args.dry_run || !environment.is_placeholder(), "wrangler.toml still says example.com: write your hosts");
+    is_closed(args.env.as_deref(), environment)?;
 
     let functions = house::select(&args.names)?;
     let tools = tools::ensure().await?;
     if !args.dry_run {
         migrations_are_applied().await?;
-        secrets_are_set(&functions, &tools, args.env.as_deref()).await?;
+        secrets_are_set(&functions, &tools, args.env.as_deref(), environment).await?;
     }
     build::build(&args.names, Profile::Release).await?;
 
-    // The gateway is bound to the others, and Cloudflare refuses a binding to a worker that does not exist yet.
+    // The gateway is bound to the others, and these to the objects of a few: Cloudflare refuses a binding to a worker that
+    // does not exist yet.
     let (gateway, functions): (Vec<_>, Vec<_>) = functions.into_iter().partition(Function::is_gateway);
+    let (holders, functions): (Vec<_>, Vec<_>) = functions.into_iter().partition(Function::is_durable);
     let mut uploads = Vec::new();
-    for group in [functions, gateway] {
+    for group in [holders, functions, gateway] {
         uploads.extend(deploy_all(group, &tools, &args).await?);
     }
     let verb = if args.dry_run { "bundled" } else { "deployed" };
@@ -110,12 +113,34 @@ fn uploaded(said: &str) -> Option<Upload> {
     Some(Upload { raw: raw.trim().into(), gzip: gzip.trim().into() })
 }
 
+/// What helps on a developer's machine and opens production to everybody. Where real money moves is production, whatever
+/// it is called.
+fn is_closed(label: Option<&str>, environment: &Environment) -> Result<()> {
+    let is = |name: &str, value: &str| environment.vars.get(name).is_some_and(|set| set.trim() == value);
+    if label.is_some() && !is("PAYMENT_ENVIRONMENT", "live") {
+        return Ok(());
+    }
+    let place = label.unwrap_or("production");
+    for (name, open, instead) in [
+        ("ALLOWED_ORIGINS", "*", "list the origins of your frontends"),
+        ("RETURN_ORIGINS", "*", "list the origins that a checkout or a mailed link may lead back to"),
+        ("AUTH_AUTOCONFIRM", "on", "an address has to be confirmed by its owner; set \"off\""),
+    ] {
+        ensure!(!is(name, open), "{place}: {name} = \"{open}\" in wrangler.toml: {instead}");
+    }
+    Ok(())
+}
+
 /// A function that answers 500 for want of a key is worse than one that is not deployed.
-async fn secrets_are_set(functions: &[Function], tools: &Tools, env: Option<&str>) -> Result<()> {
-    let mut missing = Vec::new();
+async fn secrets_are_set(
+    functions: &[Function],
+    tools: &Tools,
+    env: Option<&str>,
+    environment: &Environment,
+) -> Result<()> {
+    let (mut missing, mut without_moneroo) = (Vec::new(), Vec::new());
     for function in functions {
-        let needed = wrangler::secrets(function);
-        if needed.is_empty() {
+        if wrangler::secrets(function).is_empty() {
             continue;
         }
         let said = output(wrangler(tools, "secret list", function, env).args(["--format", "json"])).await;
@@ -125,8 +150,13 @@ async fn secrets_are_set(functions: &[Function], tools: &Tools, env: Option<&str
             Err(error) if error.to_string().contains("10007") => Vec::new(),
             Err(error) => return Err(error).with_context(|| format!("cannot list the secrets of {}", function.name)),
         };
-        let absent = needed.iter().filter(|name| !known.iter().any(|other| other == *name));
-        missing.extend(absent.map(|name| format!("{name} of {}", function.name)));
+        let absent = absent(function, environment, &known);
+        missing.extend(absent.names.iter().map(|name| format!("{name} of {}", function.name)));
+        without_moneroo.extend(absent.moneroo.then(|| function.name.clone()));
+    }
+    if !without_moneroo.is_empty() {
+        println!("warning: without {}: Moneroo's payments answer 503", wrangler::MONEROO_SECRETS.join(" and "));
+        println!("  in {}", without_moneroo.join(", "));
     }
     if !missing.is_empty() {
         let env = env.map(|env| format!(" --env {env}")).unwrap_or_default();
@@ -134,6 +164,25 @@ async fn secrets_are_set(functions: &[Function], tools: &Tools, env: Option<&str
         bail!("missing secrets: {}; set each with `{how}`", missing.join(", "));
     }
     Ok(())
+}
+
+/// What a function lacks.
+struct Absent {
+    names: Vec<&'static str>,
+    /// Not configured at all, which is allowed; one half of it is not.
+    moneroo: bool,
+}
+
+fn absent(function: &Function, environment: &Environment, known: &[String]) -> Absent {
+    let lacks = |name: &&str| !known.iter().any(|other| other == name);
+    let mut names: Vec<_> = wrangler::required(function, environment).into_iter().filter(lacks).collect();
+    let used = function.has(Binding::Moneroo);
+    let half: Vec<_> = wrangler::MONEROO_SECRETS.into_iter().filter(|name| used && lacks(name)).collect();
+    let moneroo = half.len() == wrangler::MONEROO_SECRETS.len();
+    if !moneroo {
+        names.extend(half);
+    }
+    Absent { names, moneroo }
 }
 
 /// `[{"name":"JWT_SECRET","type":"secret_text"}]`
@@ -165,6 +214,61 @@ mod tests {
         let said = "Building…\nTotal Upload: 237.43 KiB / gzip: 80.12 KiB\n--dry-run: exiting now.\n";
         assert_eq!(uploaded(said), Some(Upload { raw: "237.43 KiB".into(), gzip: "80.12 KiB".into() }));
         assert_eq!(uploaded("nothing"), None);
+    }
+
+    /// The root file with one line changed.
+    fn environments(name: &str, value: &str) -> Environments {
+        let text = std::fs::read_to_string(house::root().join("wrangler.toml")).unwrap();
+        let start = format!("{name} = ");
+        let lines = text
+            .lines()
+            .map(|line| if line.starts_with(&start) { format!("{start}'{value}'") } else { line.to_owned() });
+        Environments::parse(&lines.collect::<Vec<_>>().join("\n")).unwrap()
+    }
+
+    #[test]
+    fn n76_production_lists_who_may_call_it_and_confirms_addresses() {
+        let untouched = environments("NOTHING", "");
+        is_closed(None, &untouched.production).unwrap();
+        for (name, value) in [("ALLOWED_ORIGINS", "*"), ("RETURN_ORIGINS", "*"), ("AUTH_AUTOCONFIRM", "on")] {
+            let open = environments(name, value);
+            let error = is_closed(None, &open.production).unwrap_err().to_string();
+            assert!(error.contains("production") && error.contains(name) && !error.contains('\n'), "{error}");
+            is_closed(Some("staging"), &open.named["staging"]).unwrap();
+        }
+        let mut live = environments("ALLOWED_ORIGINS", "*").production;
+        live.vars.insert("PAYMENT_ENVIRONMENT".into(), "live".into());
+        is_closed(Some("africa"), &live).expect_err("real money under another name");
+    }
+
+    #[test]
+    fn n76_a_shared_key_is_demanded_only_where_no_keys_are_published() {
+        let functions = house::functions().unwrap();
+        let wallet = functions.iter().find(|function| function.name == "wallet-operations").unwrap();
+        for (name, value, demanded) in [
+            ("JWT_JWKS_URL", "", true),
+            ("JWT_JWKS", "[]", true),
+            ("JWT_JWKS_URL", "https://rest.example.com/rpc/jwks", false),
+            ("JWT_JWKS", r#"{"keys":[{"kty":"EC"}]}"#, false),
+        ] {
+            let absent = absent(wallet, &environments(name, value).production, &[]);
+            assert_eq!(absent.names.contains(&"JWT_SECRET"), demanded, "{name} = {value}");
+        }
+    }
+
+    #[test]
+    fn n76_moneroo_is_configured_whole_or_not_at_all() {
+        let functions = house::functions().unwrap();
+        let payer = functions.iter().find(|function| function.name == "moneroo-initialize-payment").unwrap();
+        let environment = environments("NOTHING", "").production;
+        let lacking = |known: &[&str]| {
+            let known: Vec<_> = known.iter().map(ToString::to_string).collect();
+            let Absent { names, moneroo } = absent(payer, &environment, &known);
+            (names.into_iter().filter(|name| name.starts_with("MONEROO")).collect::<Vec<_>>(), moneroo)
+        };
+        assert_eq!(lacking(&[]), (vec![], true));
+        assert_eq!(lacking(&["MONEROO_SECRET_KEY"]), (vec!["MONEROO_WEBHOOK_SECRET"], false));
+        assert_eq!(lacking(&["MONEROO_SECRET_KEY", "MONEROO_WEBHOOK_SECRET"]), (vec![], false));
     }
 
     #[test]

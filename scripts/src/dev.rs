@@ -10,7 +10,7 @@ use crate::build::{self, Profile};
 use crate::house::{self, Function};
 use crate::stack::{Options, Prepared, Runtime, Stack};
 use crate::watch::{Change, Watch};
-use crate::{keys, migrate, story, tools};
+use crate::{keys, mail, migrate, story, tools};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -32,6 +32,9 @@ pub struct Args {
     /// Where the payment sandbox answers
     #[arg(long, value_name = "PORT", default_value_t = 54329)]
     sandbox_port: u16,
+    /// Where mail is shown instead of being sent
+    #[arg(long, value_name = "PORT", default_value_t = mail::PORT)]
+    mail_port: u16,
     /// Where the REST gateway answers, behind the functions
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     rest_port: u16,
@@ -51,6 +54,7 @@ impl Args {
             db_port: self.db_port,
             rest_port: self.rest_port,
             sandbox_port: self.sandbox_port,
+            mail_port: self.mail_port,
             database_url: self.database_url.clone().or_else(from_environment),
             runtime: Runtime::WranglerDev,
             rate_limits: true,
@@ -96,9 +100,13 @@ fn print_status(stack: &Stack, token: Option<String>) {
         ("API URL", stack.api_url.clone()),
         ("Functions URL", format!("{}/functions/v1/<name>", stack.api_url)),
         ("REST URL", format!("{}/rest/v1", stack.api_url)),
+        ("API reference", format!("{}/docs", stack.api_url)),
         ("DB URL", stack.db_url.clone()),
         ("Payment sandbox", stack.sandbox_url.clone()),
+        ("Mail", stack.mail_url.clone()),
         ("JWT secret", keys::JWT_SECRET.to_owned()),
+        ("publishable key", keys::PUBLISHABLE_KEY.to_owned()),
+        ("secret key", keys::SECRET_KEY.to_owned()),
         ("anon key", keys::anon_key()),
         ("service_role key", keys::service_role_key()),
         ("Logs", stack.data_dir().join("logs").display().to_string()),

@@ -46,7 +46,9 @@ pub async fn start(setup: &Setup<'_>) -> Result<Child> {
     let url = format!("http://127.0.0.1:{}/functions/v1/health", setup.port);
     let ready = async || {
         // Ours, and not an error page of wrangler: every answer of ours names its request.
-        client.get(&url).send().await.is_ok_and(|answer| answer.headers().contains_key("x-request-id"))
+        // A preflight: it looks for no database, which may still be starting; what health finds, it keeps for five seconds.
+        let preflight = client.request(reqwest::Method::OPTIONS, &url).send().await;
+        preflight.is_ok_and(|answer| answer.headers().contains_key("x-request-id"))
     };
     child.until(Duration::from_secs(90), ready).await?;
     Ok(child)
@@ -107,20 +109,21 @@ fn config(
         let triggers = toml::Table::from_iter([("crons".to_owned(), function.crons.clone().into())]);
         table.insert("triggers".into(), triggers.into());
     }
-    if let Some(class) = function.limit.class().filter(|_| setup.rate_limits) {
-        let limits = &environments.production.ratelimits;
-        let limit = limits.iter().find(|limit| limit.name == class);
-        let limit = limit.with_context(|| format!("wrangler.toml has no rate limit {class}"))?;
-        let simple =
-            [("limit".to_owned(), limit.simple.limit.into()), ("period".to_owned(), limit.simple.period.into())];
-        let entry = toml::Table::from_iter([
-            ("name".to_owned(), toml::Value::from("RATE_LIMIT")),
-            ("namespace_id".to_owned(), limit.namespace_id.clone().into()),
-            ("simple".to_owned(), toml::Table::from_iter(simple).into()),
-        ]);
-        table.insert("ratelimits".into(), vec![entry].into());
-    }
+    let limits = if setup.rate_limits { function.rate_limits() } else { Vec::new() };
+    let limits = limits.into_iter().map(|(binding, class)| rate_limit(binding, class, environments));
+    table.insert("ratelimits".into(), limits.collect::<Result<Vec<_>>>()?.into());
+    objects(&mut table, function, functions, setup.rate_limits);
     if function.is_gateway() {
+        if function.dir.join(wrangler::DOCS).is_dir() {
+            let assets = [
+                ("directory", toml::Value::from(text(&function.dir.join(wrangler::DOCS)))),
+                ("binding", "ASSETS".into()),
+                ("run_worker_first", true.into()),
+                ("html_handling", "none".into()),
+            ];
+            let assets = assets.map(|(key, value)| (key.to_owned(), value));
+            table.insert("assets".into(), toml::Table::from_iter(assets).into());
+        }
         let service = |(binding, target): (String, &Function)| {
             toml::Table::from_iter([
                 ("binding".to_owned(), binding.into()),
@@ -133,9 +136,34 @@ fn config(
     Ok(toml::to_string(&table)?)
 }
 
+fn rate_limit(binding: &str, class: &str, environments: &Environments) -> Result<toml::Table> {
+    let limit = environments.production.ratelimits.iter().find(|limit| limit.name == class);
+    let limit = limit.with_context(|| format!("wrangler.toml has no rate limit {class}"))?;
+    let simple = [("limit".to_owned(), limit.simple.limit.into()), ("period".to_owned(), limit.simple.period.into())];
+    Ok(toml::Table::from_iter([
+        ("name".to_owned(), toml::Value::from(binding)),
+        ("namespace_id".to_owned(), limit.namespace_id.clone().into()),
+        ("simple".to_owned(), toml::Table::from_iter(simple).into()),
+    ]))
+}
+
+/// The objects that a function is bound to, and those that it holds.
+fn objects(table: &mut toml::Table, function: &Function, functions: &[Function], limits: bool) {
+    let text = |name: &str, value: &str| (name.to_owned(), toml::Value::from(value));
+    let bindings = wrangler::objects(function, functions, limits, false).into_iter().map(|(name, class, holder)| {
+        toml::Table::from_iter([text("name", name), text("class_name", class), text("script_name", &holder.name)])
+    });
+    let bindings = toml::Table::from_iter([("bindings".to_owned(), bindings.collect::<Vec<_>>().into())]);
+    table.insert("durable_objects".into(), bindings.into());
+    if function.is_durable() {
+        let held = ("new_sqlite_classes".to_owned(), function.durable.clone().into());
+        table.insert("migrations".into(), vec![toml::Table::from_iter([text("tag", "v1"), held])].into());
+    }
+}
+
 fn workerd(setup: &Setup<'_>, functions: &[Function], folder: &Path) -> Result<Launch> {
     let file: PathBuf = folder.join("config.capnp");
-    capnp::write(&file, functions, setup.vars, setup.port)?;
+    capnp::write(&file, functions, setup.vars, setup.port, setup.rate_limits)?;
     Ok(Launch::new("functions", &setup.tools.workerd).arg("serve").arg(file).dir(folder))
 }
 

@@ -7,6 +7,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
+mod limit;
+
+pub use limit::Limit;
+
 /// Who may call a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -15,33 +19,6 @@ pub enum Auth {
     Public,
     Webhook,
     Cron,
-}
-
-/// How often one caller may call it; the figures are in the root `wrangler.toml`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Limit {
-    Default,
-    Payment,
-    Webhook,
-    Heartbeat,
-    Advice,
-    Cron,
-    None,
-}
-
-impl Limit {
-    /// The name of its `[[ratelimits]]` entry; a cron has the platform as its only caller, so it has none.
-    pub fn class(self) -> Option<&'static str> {
-        match self {
-            Limit::Default => Some("default"),
-            Limit::Payment => Some("payment"),
-            Limit::Webhook => Some("webhook"),
-            Limit::Heartbeat => Some("heartbeat"),
-            Limit::Advice => Some("advice"),
-            Limit::Cron | Limit::None => None,
-        }
-    }
 }
 
 /// What a function may reach: each a group of variables and secrets.
@@ -53,7 +30,9 @@ pub enum Binding {
     Moneroo,
     Rails, // Every other payment provider; those without keys are refused.
     Internal,
-    Token, // The keys of access tokens; a function for users has them anyway.
+    Identity, // Our own identity service: makes tokens.
+    Proxy,    // Passes on what a Supabase project serves, and exchanges opaque keys.
+    Token,    // The keys of access tokens; a function for users has them anyway.
 }
 
 /// One folder of `functions/`.
@@ -67,6 +46,8 @@ pub struct Function {
     pub aliases: Vec<String>,
     pub crons: Vec<String>,
     pub crate_types: Vec<String>,
+    /// The classes of objects that it is there for; such a worker is bound to others and called by nobody.
+    pub durable: Vec<String>,
 }
 
 impl Function {
@@ -76,6 +57,11 @@ impl Function {
 
     pub fn is_gateway(&self) -> bool {
         self.name == "gateway"
+    }
+
+    /// Holds objects for the others: no route, no name at the gateway.
+    pub fn is_durable(&self) -> bool {
+        !self.durable.is_empty()
     }
 
     /// The names under which it is called: its own, then the legacy ones.
@@ -169,11 +155,13 @@ fn parse(file: &Path, text: &str) -> Result<Function> {
         aliases: Vec<String>,
         #[serde(default)]
         crons: Vec<String>,
+        #[serde(default)]
+        durable: Vec<String>,
     }
 
     let Manifest { package, lib } =
         toml::from_str(text).map_err(|error| anyhow::anyhow!("{}", error.to_string().trim()))?;
-    let Declared { auth, limit, mut bindings, aliases, crons } = package.metadata.function;
+    let Declared { auth, limit, mut bindings, aliases, crons, durable } = package.metadata.function;
     let dir = file.parent().context("a manifest has a folder")?.to_path_buf();
     let folder = dir.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     ensure!(
@@ -190,7 +178,9 @@ fn parse(file: &Path, text: &str) -> Result<Function> {
     }
     bindings.sort();
     bindings.dedup();
-    Ok(Function { name: package.name, dir, auth, limit, bindings, aliases, crons, crate_types: lib.crate_type })
+    ensure!(durable.is_empty() || aliases.is_empty(), "who holds objects is called by nobody: no aliases");
+    let crate_types = lib.crate_type;
+    Ok(Function { name: package.name, dir, auth, limit, bindings, aliases, crons, crate_types, durable })
 }
 
 fn no_name_twice(functions: &[Function]) -> Result<()> {
@@ -220,81 +210,4 @@ pub fn shown(path: &Path) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const WALLET: &str = r#"
-        [package]
-        name = "wallet-operations"
-        [lib]
-        crate-type = ["cdylib"]
-        [package.metadata.function]
-        auth = "user"
-        limit = "payment"
-        bindings = ["moneroo", "db"]
-        aliases = ["wallet-transfer"]
-    "#;
-
-    fn parsed(text: &str) -> Result<Function> {
-        parse(Path::new("functions/wallet-operations/Cargo.toml"), text)
-    }
-
-    #[test]
-    fn a_manifest_says_who_may_call_how_often_and_what_is_reached() {
-        let function = parsed(WALLET).unwrap();
-        assert_eq!((function.auth, function.limit), (Auth::User, Limit::Payment));
-        assert_eq!(function.bindings, [Binding::Db, Binding::Moneroo]);
-        assert_eq!(function.names().collect::<Vec<_>>(), ["wallet-operations", "wallet-transfer"]);
-        assert_eq!((function.crate_types, function.crons), (vec!["cdylib".to_string()], vec![]));
-    }
-
-    #[test]
-    fn what_the_house_does_not_know_is_refused_by_its_name() {
-        for (from, to, expected) in [
-            ("limit =", "limt =", "limt"),
-            (r#"auth = "user""#, r#"auth = "admin""#, "admin"),
-            (r#"["moneroo", "db"]"#, r#"["mysql"]"#, "mysql"),
-            (r#"name = "wallet-operations""#, r#"name = "wallet""#, "one name, everywhere"),
-            (r#"["wallet-transfer"]"#, r#"["Wallet"]"#, "no function name"),
-            (r#"auth = "user""#, r#"auth = "cron""#, "belong together"),
-        ] {
-            let error = format!("{:#}", parsed(&WALLET.replace(from, to)).unwrap_err());
-            assert!(error.contains(expected), "{to}: {error}");
-        }
-    }
-
-    #[test]
-    fn a_cron_function_always_knows_the_internal_key() {
-        let text = WALLET.replace(r#"auth = "user""#, "auth = \"cron\"\ncrons = [\"* * * * *\"]");
-        assert!(parsed(&text).unwrap().has(Binding::Internal));
-    }
-
-    #[test]
-    fn two_functions_cannot_answer_to_one_name() {
-        let wallet = parsed(WALLET).unwrap();
-        let twin = Function { name: "wallet-transfer".into(), aliases: vec![], ..wallet.clone() };
-        assert!(no_name_twice(&[wallet.clone(), twin]).unwrap_err().to_string().contains("wallet-transfer"));
-        no_name_twice(&[wallet]).unwrap();
-    }
-
-    #[test]
-    fn a_name_is_safe_in_a_url_and_in_a_binding() {
-        for (name, expected) in [
-            ("health", true),
-            ("try-me", true),
-            ("a1", true),
-            ("", false),
-            ("1a", false),
-            ("a_b", false),
-            ("a--b", false),
-            ("a-", false),
-        ] {
-            assert_eq!(is_name(name), expected, "{name:?}");
-        }
-    }
-
-    #[test]
-    fn the_root_holds_functions_and_migrations() {
-        assert!(root().join("Cargo.toml").is_file(), "{}", root().display());
-    }
-}
+mod tests;

@@ -17,6 +17,11 @@ pub const JWT_SECRET: &str = "super-secret-jwt-token-with-at-least-32-characters
 pub const JWT_ISSUER: &str = "http://127.0.0.1:54321/auth/v1";
 pub const JWT_AUDIENCE: &str = "authenticated";
 pub const INTERNAL_API_KEY: &str = "cauris-dev-internal-key-0001";
+/// Opaque keys of the newer kind, as a frontend and a backend have them.
+pub const PUBLISHABLE_KEY: &str = "sb_publishable_cauris_dev";
+pub const SECRET_KEY: &str = "sb_secret_cauris_dev";
+/// Seals the private signing keys of the local identity service.
+pub const AUTH_KEYS_SECRET: &str = "cauris-dev-auth-keys-secret";
 pub const MONEROO_SECRET_KEY: &str = "sk_sandbox_cauris_dev";
 pub const MONEROO_WEBHOOK_SECRET: &str = "whsec_cauris_dev";
 pub const PAYMENT_TAG_KEY: &str = "cauris-dev-payment-tag-key";
@@ -152,6 +157,13 @@ pub fn worker_vars() -> BTreeMap<String, String> {
         ("JWT_AUDIENCE", JWT_AUDIENCE.into()),
         ("ANON_KEY", anon_key()),
         ("SERVICE_ROLE_KEY", service_role_key()),
+        ("PUBLISHABLE_KEYS", PUBLISHABLE_KEY.into()),
+        ("SECRET_KEYS", SECRET_KEY.into()),
+        ("SUPABASE_URL", String::new()),
+        ("JWT_JWKS_MAX_AGE_S", "5".into()),
+        ("AUTH_KEYS_SECRET", AUTH_KEYS_SECRET.into()),
+        ("AUTH_AUTOCONFIRM", "on".into()),
+        ("SITE_URL", "http://127.0.0.1:3000".into()),
         ("INTERNAL_API_KEY", INTERNAL_API_KEY.into()),
         ("MONEROO_SECRET_KEY", MONEROO_SECRET_KEY.into()),
         ("MONEROO_WEBHOOK_SECRET", MONEROO_WEBHOOK_SECRET.into()),

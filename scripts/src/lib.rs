@@ -19,10 +19,13 @@ pub mod tools;
 
 pub mod build;
 pub mod capnp;
+pub mod openapi;
+pub mod viewer;
 pub mod wrangler;
 
 pub mod audit;
 pub mod functions;
+pub mod mail;
 pub mod migrate;
 pub mod postgres;
 pub mod rest;
@@ -31,6 +34,7 @@ pub mod stack;
 pub mod check;
 pub mod deploy;
 pub mod dev;
+pub mod fuzz;
 pub mod new;
 pub mod story;
 pub mod test;

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand};
 use xtask::process::{Launch, run};
-use xtask::{audit, build, check, deploy, dev, house, migrate, new, test, wrangler};
+use xtask::{audit, build, check, deploy, dev, fuzz, house, migrate, new, test, wrangler};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", about = "The one command of the house", version)]
@@ -36,12 +36,14 @@ enum Command {
     Check(check::Args),
     /// Compile functions to WebAssembly bundles
     Build(build::Args),
-    /// Write the generated files: one wrangler.toml per function
+    /// Write the generated files: one wrangler.toml per function, docs/openapi.json, clients/ts
     Gen(wrangler::Args),
     /// A new function that compiles, is tested and is served
     New(new::Args),
     /// Deploy every function, gateway last
     Deploy(deploy::Args),
+    /// Search for bytes that break what strangers' bytes must leave whole
+    Fuzz(fuzz::Args),
     /// Measure ours and the peers', interleaved
     #[command(disable_help_flag = true)]
     Bench {
@@ -81,6 +83,7 @@ async fn dispatch(command: Command) -> Result<()> {
         Command::Gen(args) => wrangler::run(args).await,
         Command::New(args) => new::run(args).await,
         Command::Deploy(args) => deploy::run(args).await,
+        Command::Fuzz(args) => fuzz::run(args).await,
         Command::Bench { args } => bench(args).await,
     }
 }

@@ -74,6 +74,8 @@ async fn apply_next(client: &mut Client, files: &[File], folder: &Path) -> Resul
     let said = |error: tokio_postgres::Error| anyhow!(postgres::causes(&error));
     let transaction = client.transaction().await.map_err(said)?;
     transaction.execute("select pg_advisory_xact_lock($1)", &[&LOCK]).await.map_err(said)?;
+    // Behind a statement that waits for a table's lock every other one queues: a migration gives up first.
+    transaction.batch_execute("set local lock_timeout = '5s'").await.map_err(said)?;
     transaction.batch_execute(BOOK).await.map_err(said).context("cannot keep the list of migrations")?;
     let applied = applied(&transaction).await.map_err(said)?;
     let Some(file) = plan::next(files, &applied)? else {

@@ -8,6 +8,7 @@ use time::macros::format_description;
 use time::{Duration, OffsetDateTime, PrimitiveDateTime};
 
 use crate::house;
+use crate::openapi;
 use crate::wrangler;
 
 #[derive(clap::Args)]
@@ -40,6 +41,7 @@ pub async fn run(args: Args) -> Result<()> {
     for (file, text) in wrangler::stale()? {
         write(&file, &text)?;
     }
+    openapi::generate(false).await?;
     report(name, &files);
     Ok(())
 }
@@ -49,9 +51,11 @@ fn report(name: &str, files: &[(String, String)]) {
     for (path, _) in files {
         println!("  {path}");
     }
-    println!("  a line in {DOCS}; functions/{name}/wrangler.toml and the gateway's, generated");
+    println!(
+        "  a line in {DOCS}; generated: functions/{name}/wrangler.toml and the gateway's, docs/openapi.json, clients/ts"
+    );
     println!("Try it:   cargo xtask test {name}");
-    let migration_and_tests: Vec<_> = files[2..].iter().map(|(path, _)| path.as_str()).collect();
+    let migration_and_tests: Vec<_> = files[3..].iter().map(|(path, _)| path.as_str()).collect();
     println!("Undo it:  rm -r functions/{name} {}", migration_and_tests.join(" "));
     println!("          take its line out of {DOCS}, then cargo xtask gen");
 }
@@ -63,6 +67,7 @@ fn files(name: &str, stamp: &str) -> Vec<(String, String)> {
     [
         (format!("functions/{name}/Cargo.toml"), include_str!("new/manifest.txt")),
         (format!("functions/{name}/src/lib.rs"), include_str!("new/lib.txt")),
+        (format!("functions/{name}/src/wire.rs"), include_str!("new/wire.txt")),
         (format!("migrations/{stamp}_{snake}.sql"), include_str!("new/migration.txt")),
         (format!("tests/sql/{stamp}_{snake}.sql"), include_str!("new/sql_test.txt")),
         (format!("tests/clients/{name}.test.mjs"), include_str!("new/client_test.txt")),

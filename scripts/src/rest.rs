@@ -24,6 +24,8 @@ pub async fn start(tools: &Tools, dir: &DataDir, db_url: &str, port: u16) -> Res
         }
     }
     let port_text = port.to_string();
+    // The identity service's keys are in the database, so the gateway publishes them to itself.
+    let jwks_url = format!("http://127.0.0.1:{port}/rpc/jwks");
     let settings = [
         ("PGRST_DB_URI", db_url),
         ("PGRST_DB_SCHEMAS", SCHEMA),
@@ -41,6 +43,8 @@ pub async fn start(tools: &Tools, dir: &DataDir, db_url: &str, port: u16) -> Res
     }
     if !tools.rest_is_postgrest() {
         launch = launch.env("PGRST_COMPAT_MODE", "true"); // Serves at `/`, and reports errors as PostgREST does.
+        // PostgREST reads keys from its configuration only: docs/auth.md says how they are rotated there.
+        launch = launch.env("PGRST_JWT_JWKS_URL", &jwks_url).env("PGRST_JWT_JWKS_REFRESH", "5");
     }
     let mut child = launch.log(log(dir)).spawn()?;
     dir.note(&child)?;

@@ -2,11 +2,13 @@
 //! order and ended in the reverse. `cargo xtask dev`, the tests and the benchmarks all start this one.
 
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail, ensure};
 
 use crate::functions::Setup;
+use crate::mail;
 use crate::postgres::{self, Postgres};
 use crate::process::{Child, DataDir, group_members};
 use crate::tools::{self, Tools};
@@ -35,6 +37,7 @@ pub struct Options {
     pub db_port: u16,
     pub rest_port: u16,
     pub sandbox_port: u16,
+    pub mail_port: u16,
     pub data_dir: PathBuf,
     /// Instead of the embedded one.
     pub database_url: Option<String>,
@@ -56,6 +59,7 @@ impl Options {
             db_port: 0,
             rest_port: 0,
             sandbox_port: 0,
+            mail_port: 0,
             data_dir: data_dir.into(),
             database_url: None,
             runtime: Runtime::WranglerDev,
@@ -82,11 +86,14 @@ pub struct Stack {
     rest: Option<Child>,
     /// The payment provider, in this process.
     pub sandbox: sandbox::Handle,
+    /// What would be mailed, in this process.
+    mail: mail::Handle,
     postgres: Option<Postgres>,
     pub api_url: String,
     pub rest_url: String,
     pub db_url: String,
     pub sandbox_url: String,
+    pub mail_url: String,
     /// What the workers got.
     pub vars: BTreeMap<String, String>,
     runtime: Runtime,
@@ -148,6 +155,7 @@ impl Prepared {
         // Functions and database start at the same time; the first request needs both.
         let data = start_data(&options, &dir, &tools, &ports);
         let ((postgres, db_url, rest), functions) = tokio::try_join!(data, start_functions(&setup))?;
+        let mail = mail::serve(SocketAddr::from((Ipv4Addr::LOCALHOST, ports.mail)), &db_url).await?;
         let stack = Stack {
             functions,
             rest: Some(rest),
@@ -155,7 +163,9 @@ impl Prepared {
             api_url: format!("http://127.0.0.1:{}", ports.api),
             rest_url: format!("http://127.0.0.1:{}", ports.rest),
             sandbox_url: sandbox.url(),
+            mail_url: mail.url(),
             sandbox,
+            mail,
             db_url,
             vars,
             runtime: options.runtime,
@@ -165,7 +175,7 @@ impl Prepared {
             dir,
         };
         if stack.functions.is_some() {
-            stack.check_health().await?;
+            parts::check_health(&stack.api_url).await?;
         }
         Ok(stack)
     }
@@ -229,6 +239,11 @@ impl Stack {
         }
     }
 
+    /// The Node that clients run on.
+    pub fn node(&self) -> &Path {
+        &self.tools.node
+    }
+
     /// Where logs and settings are.
     pub fn data_dir(&self) -> &Path {
         self.dir.path()
@@ -260,15 +275,8 @@ impl Stack {
         if let Some(mut postgres) = self.postgres.take() {
             postgres.stop().await;
         }
+        self.mail.stop().await;
         self.sandbox.stop().await;
         self.dir.forget();
-    }
-
-    async fn check_health(&self) -> Result<()> {
-        let client = reqwest::Client::builder().no_proxy().build()?;
-        let answer = client.get(format!("{}/functions/v1/health", self.api_url)).send().await?;
-        let (status, body) = (answer.status(), answer.text().await?);
-        ensure!(status.is_success(), "the stack is not healthy: {status} {body}");
-        Ok(())
     }
 }

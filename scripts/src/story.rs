@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// whoever wants to go on from there.
 pub async fn tell(stack: &Stack) -> Result<String> {
     let db = postgres::connect(&stack.db_url).await?;
-    let mut story = Story { wire: Wire::new(&stack.api_url)?, db, step: 0 };
+    let mut story = Story { stack, wire: Wire::new(&stack.api_url)?, db, step: 0 };
     println!("\nThe demo story, through {}\n", stack.api_url);
     let cast = story.sign_up().await?;
     story.top_up(&cast.customer).await?;
@@ -34,7 +34,7 @@ pub async fn tell(stack: &Stack) -> Result<String> {
     let driver = story.accept(&cast, &ride).await?;
     story.drive(driver, &ride).await?;
     story.pay(&cast.customer, driver, &ride).await?;
-    let admin = Person::sign_up(&story.db, "Hadja", "Sylla").await?;
+    let admin = Person::sign_up(stack, "Hadja", "Sylla").await?;
     admin.become_admin(&story.db).await?;
     story.refund(&cast, &admin, ride.price).await?;
     story.pay_out(driver, &admin, ride.driver_share).await?;
@@ -43,7 +43,8 @@ pub async fn tell(stack: &Stack) -> Result<String> {
     Ok(cast.customer.token)
 }
 
-struct Story {
+struct Story<'a> {
+    stack: &'a Stack,
     wire: Wire,
     db: Client,
     step: u32,
@@ -61,23 +62,22 @@ struct Ride {
     platform_fee: i64,
 }
 
-impl Story {
+impl Story<'_> {
     fn say(&mut self, sentence: impl std::fmt::Display) {
         self.step += 1;
         println!("{:>3}. {sentence}", self.step);
     }
 
-    /// Until there is a sign-up function, a row in `auth.users` is one: that is what the auth server writes.
     async fn sign_up(&mut self) -> Result<Cast> {
-        let customer = Person::sign_up(&self.db, "Aminata", "Diallo").await?;
+        let customer = Person::sign_up(self.stack, "Aminata", "Diallo").await?;
         let drivers = [
-            Person::sign_up(&self.db, "Mamadou", "Barry").await?,
-            Person::sign_up(&self.db, "Ibrahima", "Camara").await?,
+            Person::sign_up(self.stack, "Mamadou", "Barry").await?,
+            Person::sign_up(self.stack, "Ibrahima", "Camara").await?,
         ];
         for driver in &drivers {
             driver.become_driver(&self.db).await?;
         }
-        self.say("Aminata signs up; so do Mamadou and Ibrahima, whose papers are checked: they may drive.");
+        self.say("Aminata signs up with supabase-js, signs out and in again; so do Mamadou and Ibrahima, whose papers are checked: they may drive.");
         Ok(Cast { customer, drivers })
     }
 
@@ -133,7 +133,7 @@ impl Story {
     }
 
     /// Both at the same moment: the database lets one win.
-    async fn accept<'a>(&mut self, cast: &'a Cast, ride: &Ride) -> Result<&'a Person> {
+    async fn accept<'c>(&mut self, cast: &'c Cast, ride: &Ride) -> Result<&'c Person> {
         let ask = json!({ "rideId": ride.id });
         let [one, two] = &cast.drivers;
         let (first, second) = tokio::try_join!(

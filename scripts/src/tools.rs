@@ -7,14 +7,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use sha2::{Digest as _, Sha256};
 use tokio::sync::OnceCell;
 
 use crate::house;
 use crate::process::{Launch, on_path, output, path_with};
 
+mod npm;
 mod progress;
 
+pub use npm::{installed_squawk, squawk};
 pub use progress::{Progress, watched};
 
 /// Where every tool is.
@@ -58,7 +59,7 @@ pub async fn ensure() -> Result<Tools> {
 
 async fn find_or_install() -> Result<Tools> {
     let root = house::root();
-    npm(&root).await?;
+    npm::install(&root).await?;
     wasm_target().await?;
     let bindgen_version = locked_version(&root, "wasm-bindgen")?;
     let worker_build = CargoTool { krate: "worker-build", version: "0.8.7", bin: "worker-build", extra: &[] };
@@ -174,72 +175,6 @@ async fn exclusive(path: &Path, what: &str) -> Result<File> {
     }
     progress.done();
     Ok(file)
-}
-
-/// Installs what `package-lock.json` names, when it is not what is there.
-async fn npm(root: &Path) -> Result<()> {
-    let stamp = root.join("node_modules/.cauris-stamp");
-    let wanted = fingerprint(root)?;
-    let is_fresh = || std::fs::read_to_string(&stamp).is_ok_and(|text| text == wanted);
-    if is_fresh() {
-        return Ok(());
-    }
-    let is_pinned = installed_as_pinned(root)?;
-    let turn = exclusive(&root.join(".cauris/npm.lock"), "the npm packages").await;
-    if is_pinned && turn.is_err() {
-        return Ok(()); // A clone that we may only read, and that has all it needs.
-    }
-    let _turn = turn?;
-    if is_fresh() {
-        return Ok(());
-    }
-    if !is_pinned {
-        let Some(npm) = on_path("npm") else {
-            bail!("npm is not on PATH: install Node.js (any version from 20 on; the pinned one is installed for you)")
-        };
-        eprintln!("Installing the npm packages into {}", root.join("node_modules").display());
-        npm_install(root, &npm).await?;
-    }
-    std::fs::write(&stamp, wanted).context("cannot write node_modules/.cauris-stamp")
-}
-
-/// `npm ci`, and `npm install` where that refuses: a lock file written on one platform may lack the optional packages
-/// of another. The lock file stays as it is committed.
-async fn npm_install(root: &Path, npm: &Path) -> Result<()> {
-    let lock = root.join("package-lock.json");
-    let committed = std::fs::read(&lock).ok();
-    let log = root.join(".cauris/logs/npm.log");
-    let launch = |command: &str| {
-        Launch::new("npm", npm).args([command, "--no-audit", "--no-fund", "--loglevel=error"]).dir(root)
-    };
-    if committed.is_some() && watched("npm ci", launch("ci"), &log).await.is_ok() {
-        return Ok(());
-    }
-    let installed = watched("npm install", launch("install"), &log).await;
-    if let Some(committed) = committed {
-        std::fs::write(&lock, committed).context("cannot restore package-lock.json")?;
-    }
-    installed
-}
-
-fn fingerprint(root: &Path) -> Result<String> {
-    let mut hash = Sha256::new();
-    hash.update(std::fs::read(root.join("package.json")).context("cannot read package.json")?);
-    hash.update(std::fs::read(root.join("package-lock.json")).unwrap_or_default());
-    Ok(hex::encode(hash.finalize()))
-}
-
-/// Whether somebody ran npm by hand, and it did what we would do.
-fn installed_as_pinned(root: &Path) -> Result<bool> {
-    let read = |path: PathBuf| -> Option<serde_json::Value> { serde_json::from_slice(&std::fs::read(path).ok()?).ok() };
-    let Some(package) = read(root.join("package.json")) else { bail!("package.json is no JSON") };
-    let pinned = package["devDependencies"].as_object().cloned().unwrap_or_default();
-    let modules = root.join("node_modules");
-    let same = |name: &str, version: &serde_json::Value| {
-        read(modules.join(name).join("package.json")).is_some_and(|installed| installed["version"] == *version)
-    };
-    let scripts_ran = ["node/bin/node", "workerd/bin/workerd"].iter().all(|file| modules.join(file).is_file());
-    Ok(scripts_ran && pinned.iter().all(|(name, version)| same(name, version)))
 }
 
 /// The standard library for WebAssembly, which rustup adds and a system's Rust may have.

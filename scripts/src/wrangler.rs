@@ -1,4 +1,5 @@
-//! `cargo xtask gen`: writes each `functions/<name>/wrangler.toml` from its manifest and the environments of the root.
+//! `cargo xtask gen`: writes each `functions/<name>/wrangler.toml` from its manifest and the environments of the root; then
+//! docs/openapi.json and clients/ts, from the types of the functions.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -7,9 +8,12 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::house::{self, Binding, Function};
+use crate::openapi;
 
+mod bindings;
 pub mod environment;
 
+pub use bindings::{binding_of, objects, services};
 use environment::{Environment, Environments};
 
 #[derive(clap::Args)]
@@ -24,7 +28,7 @@ pub async fn run(args: Args) -> Result<()> {
     if args.check {
         let names: Vec<_> = stale.iter().map(|(file, _)| house::shown(file)).collect();
         ensure!(names.is_empty(), "stale: {}; run `cargo xtask gen`", names.join(", "));
-        return Ok(());
+        return openapi::generate(true).await;
     }
     for (file, fresh) in &stale {
         fs::write(file, fresh).with_context(|| format!("cannot write {}", file.display()))?;
@@ -33,7 +37,7 @@ pub async fn run(args: Args) -> Result<()> {
     if stale.is_empty() {
         println!("every wrangler.toml is fresh");
     }
-    Ok(())
+    openapi::generate(false).await
 }
 
 /// The files that differ from what they should be, each with the text that it should have.
@@ -55,13 +59,14 @@ pub fn stale() -> Result<Vec<(PathBuf, String)>> {
 pub fn vars(function: &Function) -> Vec<&'static str> {
     let mut names = vec!["ALLOWED_ORIGINS", "LOG"];
     if function.has(Binding::Token) {
-        names.extend(["JWT_AUDIENCE", "JWT_ISSUER", "JWT_JWKS"]);
+        names.extend(["JWT_AUDIENCE", "JWT_ISSUER", "JWT_JWKS", "JWT_JWKS_MAX_AGE_S", "JWT_JWKS_URL"]);
     }
     if function.has(Binding::Db) || function.has(Binding::Service) {
         names.extend(["ANON_KEY", "POSTGREST_URL"]);
     }
     if function.has(Binding::Moneroo) {
         names.extend([
+            "BREAKER_FAILURES",
             "MONEROO_URL",
             "PAYMENT_CALLBACK_URL",
             "PAYMENT_ENVIRONMENT",
@@ -72,7 +77,14 @@ pub fn vars(function: &Function) -> Vec<&'static str> {
     if function.has(Binding::Rails) {
         names.extend(RAIL_VARS);
     }
+    if function.has(Binding::Identity) {
+        names.extend(["AUTH_AUTOCONFIRM", "JWT_AUDIENCE", "JWT_ISSUER", "RETURN_ORIGINS", "SITE_URL"]);
+    }
+    if function.has(Binding::Proxy) {
+        names.extend(["PUBLISHABLE_KEYS", "SUPABASE_URL"]);
+    }
     names.sort_unstable();
+    names.dedup();
     names
 }
 
@@ -91,7 +103,25 @@ pub fn secrets(function: &Function) -> Vec<&'static str> {
     if function.has(Binding::Internal) {
         names.push("INTERNAL_API_KEY");
     }
+    if function.has(Binding::Identity) {
+        names.extend(["AUTH_KEYS_SECRET", "SERVICE_ROLE_KEY"]);
+    }
     names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// Moneroo's: all or none. Without them its payments are refused, and every other provider's go on.
+pub const MONEROO_SECRETS: [&str; 2] = ["MONEROO_SECRET_KEY", "MONEROO_WEBHOOK_SECRET"];
+
+/// Those of [`secrets`] that a deployment is refused without: not Moneroo's, and no shared key where tokens are signed with
+/// published ones.
+pub fn required(function: &Function, environment: &Environment) -> Vec<&'static str> {
+    let var = |name: &str| environment.vars.get(name).map(|value| value.replace(' ', "")).unwrap_or_default();
+    let published =
+        !var("JWT_JWKS_URL").is_empty() || !matches!(var("JWT_JWKS").as_str(), "" | "[]" | r#"{"keys":[]}"#);
+    let mut names = secrets(function);
+    names.retain(|name| !(MONEROO_SECRETS.contains(name) || published && *name == "JWT_SECRET"));
     names
 }
 
@@ -104,8 +134,17 @@ pub fn optional_secrets(function: &Function) -> Vec<&'static str> {
     if function.has(Binding::Internal) {
         names.push("INTERNAL_API_KEY_PREVIOUS");
     }
+    if function.has(Binding::Identity) || function.has(Binding::Proxy) {
+        names.push("SECRET_KEYS");
+    }
+    if function.has(Binding::Proxy) {
+        names.push("SERVICE_ROLE_KEY"); // What an opaque secret key stands for at /rest/v1.
+    }
     names
 }
+
+/// The API reference, as the build leaves it in the gateway's folder.
+pub const DOCS: &str = "build/docs";
 
 /// Where the providers are, and which of their countries is ours. Together with the secrets: shared::payments::RAILS.
 pub const RAIL_VARS: [&str; 15] = [
@@ -152,20 +191,6 @@ pub const RAIL_SECRETS: [&str; 23] = [
     "WAVE_WEBHOOK_SECRET",
 ];
 
-/// What the gateway is bound to: a binding's name and the function behind it, for every name and every alias.
-pub fn services(functions: &[Function]) -> Vec<(String, &Function)> {
-    let callable = functions.iter().filter(|function| !function.is_gateway());
-    let mut services: Vec<_> =
-        callable.flat_map(|function| function.names().map(move |name| (binding_of(name), function))).collect();
-    services.sort_by(|a, b| a.0.cmp(&b.0));
-    services
-}
-
-/// `FN_` keeps a path of the outside world from ever naming a secret.
-pub fn binding_of(name: &str) -> String {
-    format!("FN_{}", name.replace('-', "_").to_uppercase())
-}
-
 /// One function's file. `functions` are all of them: the gateway's file lists the others.
 pub fn render(function: &Function, functions: &[Function], environments: &Environments) -> Result<String> {
     let name = &function.name;
@@ -198,6 +223,11 @@ fn section(
 ) -> Result<()> {
     let prefix = label.map(|label| format!("env.{label}.")).unwrap_or_default();
     routes(out, function, environment)?;
+    if label.is_none() && function.is_gateway() {
+        // The API reference; every request meets the gateway first. An environment inherits it.
+        writeln!(out, "\n[assets]\ndirectory = {}\nbinding = \"ASSETS\"", quoted(DOCS))?;
+        writeln!(out, "run_worker_first = true\nhtml_handling = \"none\"")?;
+    }
     writeln!(out, "\n[{prefix}vars]")?;
     for name in vars(function) {
         let Some(value) = environment.vars.get(name) else {
@@ -205,7 +235,7 @@ fn section(
         };
         writeln!(out, "{name} = {}", quoted(value))?;
     }
-    let secrets = secrets(function);
+    let secrets = required(function, environment);
     if !secrets.is_empty() {
         let names: Vec<_> = secrets.iter().map(|name| quoted(name)).collect();
         writeln!(out, "\n[{prefix}secrets]\nrequired = [{}]", names.join(", "))?;
@@ -214,13 +244,22 @@ fn section(
         let crons: Vec<_> = function.crons.iter().map(|cron| quoted(cron)).collect();
         writeln!(out, "\n[{prefix}triggers]\ncrons = [{}]", crons.join(", "))?;
     }
-    if let Some(class) = function.limit.class() {
+    for (binding, class) in function.rate_limits() {
         let Some(limit) = environment.ratelimits.iter().find(|limit| limit.name == class) else {
-            bail!("wrangler.toml: [[{prefix}ratelimits]] lacks {class}, the limit of functions/{}", function.name);
+            bail!("wrangler.toml: [[{prefix}ratelimits]] lacks {class}, a limit of functions/{}", function.name);
         };
-        writeln!(out, "\n[[{prefix}ratelimits]]\nname = \"RATE_LIMIT\"")?;
+        writeln!(out, "\n[[{prefix}ratelimits]]\nname = {}", quoted(binding))?;
         writeln!(out, "namespace_id = {}", quoted(&limit.namespace_id))?;
         writeln!(out, "simple = {{ limit = {}, period = {} }}", limit.simple.limit, limit.simple.period)?;
+    }
+    for (binding, class, holder) in objects(function, functions, true, false) {
+        let script = label.map_or(holder.name.clone(), |label| format!("{}-{label}", holder.name));
+        writeln!(out, "\n[[{prefix}durable_objects.bindings]]\nname = {}", quoted(binding))?;
+        writeln!(out, "class_name = {}\nscript_name = {}", quoted(class), quoted(&script))?;
+    }
+    if function.is_durable() {
+        let classes: Vec<_> = function.durable.iter().map(|class| quoted(class)).collect();
+        writeln!(out, "\n[[{prefix}migrations]]\ntag = \"v1\"\nnew_sqlite_classes = [{}]", classes.join(", "))?;
     }
     if function.is_gateway() {
         for (binding, target) in services(functions) {
@@ -235,7 +274,9 @@ fn section(
 /// reaches the function through the gateway's catch-all. `foo*` would take it, and every `foo-bar` too.
 fn routes(out: &mut String, function: &Function, environment: &Environment) -> Result<()> {
     let host = environment.host();
-    let patterns: Vec<_> = if function.is_gateway() {
+    let patterns: Vec<_> = if function.is_durable() {
+        return Ok(());
+    } else if function.is_gateway() {
         vec![format!("{host}/*")]
     } else {
         let base = format!("{host}/functions/v1");

@@ -4,7 +4,8 @@ use std::marker::PhantomData;
 
 use uuid::Uuid;
 
-use crate::error::Refusal;
+use crate::cx::Seen;
+use crate::error::{Problem, Refusal};
 
 /// Who may call. The variants are the authentication modes of contracts/README, section 2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,14 +20,30 @@ pub enum Auth {
     Cron,
 }
 
-/// The rate class; numbers are in non-functional.md, section 3, and in the generated wrangler files.
+/// The rate class; what each means is a table, [`crate::limits::rules`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
     Default,
     Payment,
     Webhook,
+    Hook,
+    Auth,
+    Upload,
+    Search,
+    Events,
+    Scan,
+    Leaderboard,
+    Play,
     Heartbeat,
+    Licence,
+    Download,
     Advice,
+    /// Whoever has no token; counted beside the class of the endpoint, never chosen by one.
+    Anonymous,
+    /// Whoever has the internal key; likewise.
+    Server,
+    /// One address, where the credential stands in the request and is counted for itself; likewise.
+    Ceiling,
     None,
 }
 
@@ -73,8 +90,16 @@ pub struct Spec {
     pub limit: Limit,
     /// Bytes.
     pub max_body: u32,
+    /// Speaks another protocol than ours: any method, any content type, and the handler reads the body itself.
+    pub open: bool,
+    /// How a refusal is written down; ours, unless another protocol is spoken.
+    pub tells: fn(&Problem, &Seen, &str) -> String,
     pub refusals: &'static [Refusal],
     pub rpc_codes: &'static [&'static str],
+}
+
+fn ours(no: &Problem, _: &Seen, request_id: &str) -> String {
+    no.body(request_id)
 }
 
 /// A contract for callers of kind `W`: the handler's `Cx<W>` must agree, or the function does not compile.
@@ -96,6 +121,8 @@ impl Contract<Anyone> {
             auth: Auth::Public,
             limit: Limit::Default,
             max_body: 256 * 1024,
+            open: false,
+            tells: ours,
             refusals: &[],
             rpc_codes: &[],
         };
@@ -129,12 +156,16 @@ impl Contract<Anyone> {
         self
     }
 
+    /// Speaks another protocol: the handler sees the request as it arrived, and `tells` writes its refusals.
+    #[must_use]
+    pub const fn open(mut self, tells: fn(&Problem, &Seen, &str) -> String) -> Self {
+        self.spec.open = true;
+        self.spec.tells = tells;
+        self
+    }
+
     const fn called_by<W>(self, auth: Auth) -> Contract<W> {
-        let Spec { name, get_too, put_too, knows_staff, limit, max_body, refusals, rpc_codes, .. } = self.spec;
-        Contract {
-            spec: Spec { name, get_too, put_too, knows_staff, auth, limit, max_body, refusals, rpc_codes },
-            who: PhantomData,
-        }
+        Contract { spec: Spec { auth, ..self.spec }, who: PhantomData }
     }
 }
 

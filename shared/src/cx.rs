@@ -7,21 +7,43 @@ use std::rc::Rc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::budget::Budget;
 use crate::contract::User;
 use crate::db::{As, Body, Call, Db, DbReply, Local, Silence, Verdict, verdict};
 use crate::error::{Answer, ApiError, DATABASE_TIMEOUT, IDENTITY_MISMATCH, UNAVAILABLE};
 use crate::http::Http;
+use crate::identity::IdentitySettings;
+use crate::limits::Limits;
 use crate::payments::Settings;
-
-/// Times a rolled-back transaction is asked again before the client hears of it.
-const RETRIES: u8 = 3;
+use crate::resilience::RETRIES;
+use crate::trace::Trace;
 
 /// A handler's answer: a status and a JSON body, read or unread.
 #[derive(Debug)]
 pub struct Reply {
     pub status: u16,
     pub replayed: bool,
+    /// Beside those of every answer.
+    pub headers: Vec<(&'static str, String)>,
     pub body: Body,
+}
+
+/// A request as it arrived, before anybody has read anything into it.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    pub method: String,
+    /// From the first slash after the host on, without the query.
+    pub path: String,
+    /// As it stands there, without the question mark.
+    pub query: String,
+    pub authorization: Option<String>,
+    pub apikey: Option<String>,
+    /// `x-supabase-api-version`: how the client wants its refusals. Read for open contracts alone.
+    pub api_version: Option<String>,
+    pub origin: Option<String>,
+    pub user_agent: Option<String>,
+    /// The platform's connecting address; never a forwarded one.
+    pub address: String,
 }
 
 impl Reply {
@@ -29,7 +51,7 @@ impl Reply {
     /// Ours, if `body` cannot be JSON.
     pub fn json(status: u16, body: &impl Serialize) -> Answer<Self> {
         let text = serde_json::to_string(body).map_err(|e| ApiError::internal(e.to_string()))?;
-        Ok(Self { status, replayed: false, body: Body::Text(text) })
+        Ok(Self { status, replayed: false, headers: Vec::new(), body: Body::Text(text) })
     }
 }
 
@@ -43,11 +65,17 @@ pub struct World {
     /// Unix milliseconds.
     pub now_ms: u64,
     pub settings: Rc<Settings>,
+    pub identity: Rc<IdentitySettings>,
+    pub trace: Trace,
+    pub budget: Rc<Budget>,
     /// From the `Idempotency-Key` header, unquoted.
     pub key: Option<String>,
     pub rpc_codes: &'static [&'static str],
     pub db: Rc<dyn Db>,
     pub http: Rc<dyn Http>,
+    pub limits: Rc<dyn Limits>,
+    /// Waits before the attempt of this number, with jitter.
+    pub pause: fn(u32) -> Local<'static, ()>,
     pub later: RefCell<Vec<Local<'static, ()>>>,
 }
 
@@ -148,27 +176,42 @@ impl Cx<crate::contract::Anyone> {
 }
 
 impl World {
-    /// One command: a deadlock or a serialisation failure undid everything, so it may be asked again.
+    /// One command, asked again where that is harmless: what was rolled back for a reason that passes, and what was lost on
+    /// the way although it carries a key, so that a repeat is answered with the first receipt (N61).
     async fn call(&self, call: Call<'_>) -> Answer<Reply> {
-        for _ in 0..=RETRIES {
-            let DbReply { status, replayed, body } = self.db.rpc(call).await.map_err(|silence| match silence {
-                Silence::TimedOut => ApiError::from(DATABASE_TIMEOUT),
-                Silence::Unreachable => UNAVAILABLE.into(),
-            })?;
-            if status < 300 {
-                return Ok(Reply { status, replayed, body });
+        let mut attempt = 0_u32;
+        loop {
+            attempt = attempt.saturating_add(1);
+            match self.db.rpc(call).await {
+                Ok(DbReply { status, replayed, body }) if status < 300 => {
+                    return Ok(Reply { status, replayed, headers: Vec::new(), body });
+                }
+                Ok(DbReply { status, body: Body::Text(text), .. }) => match verdict(status, &text, self.rpc_codes) {
+                    Verdict::Error(error) => return Err(error),
+                    Verdict::Again if attempt > RETRIES => return Err(UNAVAILABLE.into()),
+                    Verdict::Again => {}
+                },
+                Ok(DbReply { status, .. }) => return Err(ApiError::internal(format!("gateway {status}: unread"))),
+                Err(Silence::TimedOut) => return Err(DATABASE_TIMEOUT.into()),
+                Err(Silence::Unreachable) if attempt > RETRIES || !is_keyed(call.body) => {
+                    return Err(UNAVAILABLE.into());
+                }
+                Err(Silence::Unreachable) => {}
             }
-            let Body::Text(text) = body else { return Err(ApiError::internal(format!("gateway {status}: unread"))) };
-            match verdict(status, &text, self.rpc_codes) {
-                Verdict::Error(error) => return Err(error),
-                Verdict::Again => {}
-            }
+            (self.pause)(attempt).await;
         }
-        Err(UNAVAILABLE.into())
     }
+}
+
+/// Whether the command carries an idempotency key. Inside a text the quotes would be escaped, so this is no accident.
+fn is_keyed(body: &str) -> bool {
+    body.contains("\"idempotency_key\":\"")
 }
 
 fn read<T: DeserializeOwned>(reply: &Reply) -> Answer<T> {
     let Body::Text(text) = &reply.body else { return Err(ApiError::internal("an answer was not read")) };
     serde_json::from_str(text).map_err(|error| ApiError::internal(format!("answer of the gateway: {error}")))
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,6 +25,8 @@ pub enum Lost {
     TimedOut,
     /// There was no session to send it with: the provider never saw it.
     NotSent,
+    /// The breaker of this provider is open: nobody was asked.
+    Broken,
 }
 
 pub trait Http {

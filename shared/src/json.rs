@@ -6,6 +6,9 @@ use crate::error::{Answer, ApiError, BAD_JSON};
 
 /// Deepest nesting a request may have (contracts/README, section 1).
 const MAX_DEPTH: u8 = 32;
+/// Names that serde_json uses between its own types. As a stranger's field such a name would make a text be read as one more
+/// document, with a depth and with names that nobody has checked.
+const RESERVED: &str = "$serde_json::private::";
 
 /// Parses a request body. Empty means `{}`.
 ///
@@ -41,7 +44,7 @@ fn fault(error: &serde_json::Error) -> String {
     text.to_owned()
 }
 
-/// Refuses what is not one JSON value, is deeper than [`MAX_DEPTH`], or repeats a key.
+/// Refuses what is not one JSON value, is deeper than [`MAX_DEPTH`], repeats a key, or uses a [`RESERVED`] one.
 ///
 /// # Errors
 /// 400 `BAD_JSON`.
@@ -105,6 +108,9 @@ impl<'de> Visitor<'de> for Strict {
         let inner = self.deeper()?;
         let mut seen = std::collections::BTreeSet::<String>::new();
         while let Some(key) = fields.next_key::<String>()? {
+            if key.starts_with(RESERVED) {
+                return Err(A::Error::custom("reserved key"));
+            }
             if !seen.insert(key) {
                 return Err(A::Error::custom("duplicate key"));
             }
@@ -143,6 +149,14 @@ mod tests {
             assert_eq!(refusal(body).code, "BAD_JSON", "{}", String::from_utf8_lossy(body));
         }
         assert!(check(&[vec![b'['; 32], vec![b']'; 32]].concat()).is_ok());
+    }
+
+    #[test]
+    fn a_name_of_serdes_own_hides_no_second_document() {
+        let hidden = br#"{"metadata":{"$serde_json::private::RawValue":"{\"a\":1,\"a\":2}"}}"#;
+        let read = serde_json::from_slice::<serde_json::Value>(hidden).unwrap();
+        assert_eq!(read["metadata"]["a"], 2, "serde_json would read it");
+        assert_eq!(refusal(hidden).code, "BAD_JSON");
     }
 
     #[test]

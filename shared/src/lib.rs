@@ -8,17 +8,31 @@ pub mod time;
 pub mod error;
 
 pub mod contract;
+pub mod wire;
 
 pub mod auth;
+pub mod identity;
 pub mod json;
+pub mod jwks;
 
+pub mod budget;
+pub mod cache;
+pub mod crypto;
 pub mod cx;
 pub mod db;
 pub mod http;
+pub mod limits;
+pub mod metrics;
+pub mod resilience;
+pub mod trace;
 
 pub mod payments;
+pub mod rides;
 
 pub mod edge;
+
+#[cfg(any(test, feature = "testing"))]
+pub mod fuzz;
 
 #[cfg(any(test, feature = "testing"))]
 #[expect(

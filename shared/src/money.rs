@@ -1,5 +1,8 @@
 //! Money is an integer in the currency's minor unit, next to its currency. No float ever holds it.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 /// A positive amount in the smallest unit of its currency: 5000 is 5,000 GNF, or 50.00 USD.
@@ -32,6 +35,55 @@ impl TryFrom<i64> for Amount {
 impl From<Amount> for i64 {
     fn from(amount: Amount) -> Self {
         amount.0
+    }
+}
+
+impl JsonSchema for Amount {
+    fn schema_name() -> Cow<'static, str> {
+        "Amount".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "integer", "minimum": 1, "maximum": Self::MAX,
+            "description": "A positive amount in the currency's minor unit: 5000 is 5,000 GNF, or 50.00 USD.",
+        })
+    }
+}
+
+/// What is held, charged, left or allowed: as an amount, but 0 is one too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "i64", into = "i64")]
+pub struct Units(i64);
+
+impl TryFrom<i64> for Units {
+    type Error = &'static str;
+
+    fn try_from(units: i64) -> Result<Self, Self::Error> {
+        if (0..=Amount::MAX).contains(&units) {
+            Ok(Self(units))
+        } else {
+            Err("must be an integer from 0 to 9007199254740991, in the currency's minor unit")
+        }
+    }
+}
+
+impl From<Units> for i64 {
+    fn from(units: Units) -> Self {
+        units.0
+    }
+}
+
+impl JsonSchema for Units {
+    fn schema_name() -> Cow<'static, str> {
+        "Units".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "integer", "minimum": 0, "maximum": Amount::MAX,
+            "description": "An amount in the currency's minor unit, or 0.",
+        })
     }
 }
 
@@ -72,6 +124,19 @@ impl From<Currency> for String {
     }
 }
 
+impl JsonSchema for Currency {
+    fn schema_name() -> Cow<'static, str> {
+        "Currency".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string", "pattern": "^[A-Z]{3}$",
+            "description": "An ISO 4217 code in upper case, such as GNF. `GNF` where a request names none.",
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,6 +148,13 @@ mod tests {
             [(i64::MIN, false), (-1, false), (0, false), (1, true), (Amount::MAX, true), (Amount::MAX + 1, false)]
         {
             assert_eq!(Amount::try_from(units).is_ok(), good, "{units}");
+        }
+    }
+
+    #[test]
+    fn units_are_an_amount_or_nothing() {
+        for (units, good) in [(-1, false), (0, true), (Amount::MAX, true), (Amount::MAX + 1, false)] {
+            assert_eq!(Units::try_from(units).is_ok(), good, "{units}");
         }
     }
 

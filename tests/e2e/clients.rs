@@ -10,9 +10,13 @@ use tokio::process::Command;
 use tokio::sync::OnceCell;
 use xtask::house;
 
+use crate::conformance_rest::telling_world;
 use crate::people::{away, point};
 use crate::sandbox::payment_id;
 use crate::world::{World, main_world};
+
+/// The suites of supabase.md, section 7, begin so.
+const CONFORMANCE: &str = "conformance";
 
 /// How many tests of one file may need a rider, two drivers and a place.
 const SCENES: usize = 40;
@@ -38,12 +42,12 @@ struct Outcome {
 pub fn tests() -> Vec<Trial> {
     let mut trials = Vec::new();
     for suite in suites() {
-        let results: &'static Results = Box::leak(Box::default());
-        for name in names(suite) {
-            let test = name.clone();
-            let run = move || crate::RUNTIME.block_on(result_of(suite, results, &test));
-            trials.push(Trial::test(format!("clients::{suite}::{name}"), run));
-        }
+        let names = names(suite);
+        // What is said of the wire must not depend on who serves it. Only there SQL says which role it sees (line 3).
+        let bare = if suite.starts_with(CONFORMANCE) { names.clone() } else { Vec::new() };
+        let main = names.into_iter().filter(|name| !name.starts_with("c03_"));
+        trials.extend(trials_of(suite, suite.to_owned(), Stage::Main, main));
+        trials.extend(trials_of(suite, format!("{suite}_on_bare_workerd"), Stage::Bare, bare.into_iter()));
     }
     trials.push(Trial::test("clients::a_browser_pays_on_the_checkout_page", || {
         crate::RUNTIME.block_on(async {
@@ -56,12 +60,32 @@ pub fn tests() -> Vec<Trial> {
     trials
 }
 
+/// Where a suite plays.
+#[derive(Clone, Copy)]
+enum Stage {
+    Main,
+    Bare,
+}
+
+fn trials_of(
+    suite: &'static str,
+    shown: String,
+    stage: Stage,
+    names: impl Iterator<Item = String>,
+) -> impl Iterator<Item = Trial> {
+    let results: &'static Results = Box::leak(Box::default());
+    names.map(move |name| {
+        let trial = format!("clients::{shown}::{name}");
+        Trial::test(trial, move || crate::RUNTIME.block_on(result_of(suite, stage, results, &name)))
+    })
+}
+
 fn file(suite: &str) -> PathBuf {
     house::root().join(format!("tests/clients/{suite}.test.mjs"))
 }
 
 /// The node of package.json, or the system's when nothing is installed yet.
-fn node() -> PathBuf {
+pub fn node() -> PathBuf {
     let pinned = house::root().join("node_modules/.bin/node");
     if pinned.exists() { pinned } else { "node".into() }
 }
@@ -77,9 +101,12 @@ fn names(suite: &str) -> Vec<String> {
     }
 }
 
-async fn result_of(suite: &'static str, results: &Results, name: &str) -> Result<(), Failed> {
-    let world = main_world().await;
-    let all = results.get_or_init(|| run(world, suite)).await.as_ref().map_err(Failed::from)?;
+async fn result_of(suite: &'static str, stage: Stage, results: &Results, name: &str) -> Result<(), Failed> {
+    let world = match stage {
+        Stage::Main => main_world().await,
+        Stage::Bare => telling_world().await,
+    };
+    let all = results.get_or_init(|| run(world, stage, suite)).await.as_ref().map_err(Failed::from)?;
     world.check_books().await;
     match all.get(name) {
         Some(outcome) if outcome.passed => Ok(()),
@@ -89,7 +116,7 @@ async fn result_of(suite: &'static str, results: &Results, name: &str) -> Result
 }
 
 /// Everybody a suite needs. People are made in SQL, so they are made here.
-async fn cast(world: &'static World) -> Value {
+async fn cast(world: &'static World, stage: Stage) -> Value {
     let mut scenes = Vec::new();
     for _ in 0..SCENES {
         let scene = world.scene().await;
@@ -107,13 +134,16 @@ async fn cast(world: &'static World) -> Value {
         "issuer": world.vars["JWT_ISSUER"], "internalKey": world.vars["INTERNAL_API_KEY"],
         "webhookSecret": world.vars["MONEROO_WEBHOOK_SECRET"], "sandboxUrl": world.sandbox,
         "stripeSecret": world.vars["STRIPE_WEBHOOK_SECRET"], "admin": { "id": world.admin().await.id },
+        "serviceKey": world.vars["SERVICE_ROLE_KEY"], "publishableKey": world.vars["PUBLISHABLE_KEYS"],
+        "mailUrl": world.stack.lock().await.as_ref().map(|stack| stack.mail_url.clone()),
+        "secretKey": world.vars["SECRET_KEYS"], "tellsRoles": matches!(stage, Stage::Bare),
         "passers": passers.map(|id| json!({ "id": id })), "scenes": scenes,
     })
 }
 
-async fn run(world: &'static World, suite: &'static str) -> Result<BTreeMap<String, Outcome>, String> {
+async fn run(world: &'static World, stage: Stage, suite: &'static str) -> Result<BTreeMap<String, Outcome>, String> {
     let mut command = Command::new(node());
-    command.arg("--test-reporter=tap").arg(file(suite)).env("CAURIS_STACK", cast(world).await.to_string());
+    command.arg("--test-reporter=tap").arg(file(suite)).env("CAURIS_STACK", cast(world, stage).await.to_string());
     let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await;
     let output = output.map_err(|error| format!("{} does not start: {error}", node().display()))?;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -22,6 +22,8 @@ crate::tests![
     headers_of_postgrest_have_no_effect_from_outside,
     the_history_is_paged_by_key_also_where_times_are_equal,
     health_says_what_works_and_keeps_details_for_operators,
+    what_no_project_serves_is_a_declared_501,
+    the_reference_is_served_under_a_policy_of_its_own,
 ];
 
 async fn an_unknown_name_is_not_found_in_the_error_contract(w: &'static World) {
@@ -208,7 +210,58 @@ async fn health_says_what_works_and_keeps_details_for_operators(w: &'static Worl
     let detailed = w.request(Method::GET, "/functions/v1/health?detailed=1");
     let detailed = detailed.header("x-internal-api-key", &w.vars["INTERNAL_API_KEY"]).send().await;
     assert!(detailed.ok(200).to_string().contains("latency_ms"), "{detailed}");
-    for secret in [&w.vars["POSTGREST_URL"], &w.vars["MONEROO_URL"], "18.", "postgres:"] {
+    for secret in [&w.vars["POSTGREST_URL"], &w.vars["MONEROO_URL"], "PostgreSQL", "postgres:"] {
         assert!(!detailed.text.contains(secret), "{secret} is nobody's business: {detailed}");
     }
+}
+
+async fn what_no_project_serves_is_a_declared_501(w: &'static World) {
+    for path in
+        ["/storage/v1/bucket", "/storage/v1/object/a/b.png", "/realtime/v1/api/broadcast", "/realtime/v1/websocket"]
+    {
+        for method in [Method::GET, Method::POST] {
+            w.request(method, path).send().await.refused(501, "NOT_AVAILABLE");
+        }
+    }
+    // An upgrade is answered, too: a client that only sees a closed socket tries for ever without knowing why.
+    let url = format!("{}/realtime/v1/websocket?vsn=1.0.0", w.api.replace("http", "ws"));
+    match tokio_tungstenite::connect_async(url).await {
+        Err(tokio_tungstenite::tungstenite::Error::Http(answer)) => assert_eq!(answer.status(), 501),
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn the_reference_is_served_under_a_policy_of_its_own(w: &'static World) {
+    let page = w.request(Method::GET, "/docs").send().await;
+    assert!(page.status == 200 && page.text.contains("<html"), "{page}");
+    assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+    let policy = page.header("content-security-policy").unwrap_or_default();
+    assert!(policy.starts_with("default-src 'none'; script-src 'self'") && !policy.contains("unsafe"), "{policy}");
+    // Under that policy a script between the tags would not run.
+    for script in page.text.split("<script").skip(1) {
+        let body = script.split_once('>').map_or("", |(_, rest)| rest.split("</script").next().unwrap_or_default());
+        assert!(body.trim().is_empty(), "an inline script: {body}");
+    }
+    let files = page.text.split(['"', '\'']).filter(|text| text.ends_with(".js") || text.ends_with(".css"));
+    let files: Vec<_> =
+        files.map(|file| file.trim_start_matches("./").trim_start_matches("/docs/").to_owned()).collect();
+    assert!(!files.is_empty(), "{page}");
+    for file in files {
+        let reply = w.request(Method::GET, &format!("/docs/{file}")).send().await;
+        let media = reply.header("content-type").unwrap_or_default();
+        assert!(
+            reply.status == 200 && (media.starts_with("text/javascript") || media.starts_with("text/css")),
+            "{file}: {media}"
+        );
+    }
+    let spec = w.request(Method::GET, "/docs/openapi.json").send().await;
+    assert!(spec.ok(200)["paths"].is_object() && spec.header("cache-control") == Some("public, max-age=300"));
+    for path in ["/docs/no-such-file.js", "/docs/index", "/docs/a/b.js", "/docs/.stamp"] {
+        w.request(Method::GET, path).send().await.refused(404, "NOT_FOUND");
+    }
+    w.request(Method::POST, "/docs").send().await.refused(405, "METHOD_NOT_ALLOWED");
+    let http =
+        reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
+    let root = crate::call::Reply::to(http.get(format!("{}/", w.api))).await;
+    assert_eq!((root.status, root.header("location")), (302, Some("/docs")), "{root}");
 }

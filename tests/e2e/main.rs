@@ -11,8 +11,14 @@ mod browser;
 mod call;
 mod clients;
 mod concurrency;
+mod conformance;
+mod conformance_passing;
+mod conformance_rest;
+mod conformance_upstream;
 mod crash;
 mod crash_points;
+mod credentials;
+mod described;
 mod faults_admin;
 mod faults_clocks;
 mod faults_closed;
@@ -26,10 +32,16 @@ mod faults_rules;
 mod faults_schema;
 mod faults_verdicts;
 mod gateway;
+mod issuer;
+mod limits;
+mod matrix;
+mod observability;
 mod outgoing;
+mod panics;
 mod payments;
 mod people;
 mod rails;
+mod resilience;
 mod ride_payment;
 mod rides;
 mod sandbox;
@@ -42,6 +54,11 @@ mod scenarios_refunds;
 mod scenarios_rides;
 mod scenarios_wallet;
 mod scenarios_webhooks;
+mod sign_in;
+mod sign_in_accounts;
+mod sign_in_keys;
+mod sign_in_links;
+mod sign_in_sessions;
 mod simulation;
 mod sweeper;
 mod tokens;
@@ -93,6 +110,7 @@ fn main() {
     }
     let modules = [
         gateway::tests(),
+        limits::tests(),
         tokens::tests(),
         wallet::tests(),
         payments::tests(),
@@ -126,9 +144,23 @@ fn main() {
         scenarios_inbox::tests(),
         scenarios_payments::tests(),
         scenarios_webhooks::tests(),
+        sign_in_sessions::tests(),
+        sign_in_links::tests(),
+        sign_in_accounts::tests(),
+        sign_in_keys::tests(),
         simulation::tests(),
         crash_points::tests(),
+        described::tests(),
         audit::tests(),
+        observability::tests(),
+        panics::tests(),
+        matrix::tests(),
+        resilience::tests(),
+        credentials::tests(),
+        issuer::tests(),
+        conformance::tests(),
+        conformance_passing::tests(),
+        conformance_rest::tests(),
     ];
     RUNTIME.spawn(async {
         if tokio::signal::ctrl_c().await.is_ok() {
@@ -137,6 +169,7 @@ fn main() {
         }
     });
     let conclusion = libtest_mimic::run(&arguments, modules.into_iter().flatten().collect());
+    RUNTIME.block_on(conformance_upstream::close());
     RUNTIME.block_on(world::close());
     conclusion.exit();
 }

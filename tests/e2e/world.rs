@@ -7,14 +7,13 @@ use reqwest::Method;
 use reqwest::header::{self, HeaderValue};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, OnceCell};
-use tokio_postgres::types::{FromSqlOwned, ToSql};
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::Client;
 use xtask::build::Profile;
 use xtask::stack::{Options, Runtime, Stack};
 
 use crate::call::{Call, Reply};
 
-pub type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
+mod sql;
 
 pub struct World {
     pub api: String,
@@ -44,6 +43,12 @@ pub struct Worlds {
     bare: OnceCell<Result<World, String>>,
     /// What no payment provider has given its keys.
     keyless: OnceCell<Result<World, String>>,
+    /// What leaves a failing provider alone, as production does.
+    wary: OnceCell<Result<World, String>>,
+    /// What believes an issuer that a test plays.
+    issued: OnceCell<Result<World, String>>,
+    /// What counts every call as production does, in a bare workerd.
+    limited: OnceCell<Result<World, String>>,
     built: OnceCell<Result<(), String>>,
 }
 
@@ -53,6 +58,9 @@ static WORLDS: Worlds = Worlds {
     frail: OnceCell::const_new(),
     bare: OnceCell::const_new(),
     keyless: OnceCell::const_new(),
+    wary: OnceCell::const_new(),
+    issued: OnceCell::const_new(),
+    limited: OnceCell::const_new(),
     built: OnceCell::const_new(),
 };
 
@@ -100,13 +108,48 @@ pub async fn keyless_world() -> &'static World {
     .await
 }
 
-async fn opened(cell: &'static OnceCell<Result<World, String>>, change: fn(&mut Options)) -> &'static World {
+pub async fn wary_world() -> &'static World {
+    opened(&WORLDS.wary, |options| {
+        options.extra_vars.insert("BREAKER_FAILURES".to_owned(), "5".to_owned());
+        let previous = crate::credentials::PREVIOUS_KEY.to_owned();
+        options.extra_vars.insert("INTERNAL_API_KEY_PREVIOUS".to_owned(), previous);
+        options.runtime = Runtime::Workerd;
+    })
+    .await
+}
+
+pub async fn issuer_world() -> &'static World {
+    static ADDRESS: OnceCell<String> = OnceCell::const_new();
+    ADDRESS.get_or_init(crate::issuer::serve).await;
+    opened(&WORLDS.issued, |options| {
+        let address = ADDRESS.get().cloned().unwrap_or_default();
+        let vars = [("JWT_JWKS_URL", address), ("JWT_JWKS_MAX_AGE_S", "1".to_owned()), ("JWT_JWKS", String::new())];
+        options.extra_vars.extend(vars.map(|(name, value)| (name.to_owned(), value)));
+        options.runtime = Runtime::Workerd;
+    })
+    .await
+}
+
+pub async fn limited_world() -> &'static World {
+    opened(&WORLDS.limited, |options| {
+        options.rate_limits = true;
+        options.runtime = Runtime::Workerd;
+    })
+    .await
+}
+
+/// Builds the functions, once for all stacks.
+pub async fn built() {
     let built = WORLDS.built.get_or_init(|| async {
         xtask::build::build(&[], Profile::Fast).await.map_err(|error| format!("the functions do not build: {error:#}"))
     });
     if let Err(error) = built.await {
         panic!("{error}");
     }
+}
+
+async fn opened(cell: &'static OnceCell<Result<World, String>>, change: fn(&mut Options)) -> &'static World {
+    built().await;
     let start = || async { World::start(change).await.map_err(|error| format!("the stack does not start: {error:#}")) };
     match cell.get_or_init(start).await {
         Ok(world) => world,
@@ -116,7 +159,16 @@ async fn opened(cell: &'static OnceCell<Result<World, String>>, change: fn(&mut 
 
 /// Stops every stack that was started, and leaves no process behind.
 pub async fn close() {
-    for cell in [&WORLDS.main, &WORLDS.mortal, &WORLDS.frail, &WORLDS.bare, &WORLDS.keyless] {
+    for cell in [
+        &WORLDS.main,
+        &WORLDS.mortal,
+        &WORLDS.frail,
+        &WORLDS.bare,
+        &WORLDS.keyless,
+        &WORLDS.wary,
+        &WORLDS.issued,
+        &WORLDS.limited,
+    ] {
         if let Some(Ok(world)) = cell.get()
             && let Some(stack) = world.stack.lock().await.take()
         {
@@ -132,6 +184,8 @@ impl World {
         let mut options = Options::ephemeral(data.path().to_path_buf());
         options.runtime = Runtime::WranglerDev;
         options.quiet = true;
+        // One test's failing provider is not to be another's refusal.
+        options.extra_vars.insert("BREAKER_FAILURES".to_owned(), "0".to_owned());
         change(&mut options);
         let stack = Stack::start(options).await?;
         // As a page of the app sends it: an answer without CORS headers would be no answer to it.
@@ -181,72 +235,6 @@ impl World {
     /// A request to the PostgREST side of the gateway, as supabase-js sends it.
     pub fn rest(&self, method: Method, path: &str, token: &str) -> Call {
         self.request(method, &format!("/rest/v1/{path}")).header("apikey", &self.vars["ANON_KEY"]).bearer(token)
-    }
-
-    // -------------------------------------------------------------------------------------------------------- SQL
-
-    /// A connection of one's own, for transactions.
-    pub async fn connect(&self) -> anyhow::Result<Client> {
-        let (client, connection) = tokio_postgres::connect(&self.db, NoTls).await?;
-        tokio::spawn(connection);
-        Ok(client)
-    }
-
-    /// A migrated database of one's own in the same cluster, for tests that need every row of a ledger: its URL, and in.
-    pub async fn own_database(&self) -> (String, Client) {
-        let name = format!("own_{}", xtask::keys::random_uuid().simple());
-        self.exec(&format!("create database {name}"), &[]).await;
-        let (base, _) = self.db.rsplit_once('/').expect("a URL names its database");
-        let url = format!("{base}/{name}");
-        xtask::migrate::apply(&url).await.expect("the migrations apply");
-        let (client, connection) = tokio_postgres::connect(&url, NoTls).await.expect("Postgres answers");
-        tokio::spawn(connection);
-        (url, client)
-    }
-
-    async fn borrowed<T>(&self, ask: impl AsyncFnOnce(&Client) -> Result<T, tokio_postgres::Error>) -> T {
-        let idle = { self.idle.lock().expect("no test panics here").pop() };
-        let client = match idle {
-            Some(client) if !client.is_closed() => client,
-            _ => self.connect().await.expect("Postgres answers"),
-        };
-        let answer = ask(&client).await;
-        self.idle.lock().expect("no test panics here").push(client);
-        answer.unwrap_or_else(|error| panic!("{error}: {:?}", error.as_db_error()))
-    }
-
-    pub async fn exec(&self, sql: &str, params: Params<'_>) -> u64 {
-        self.borrowed(async |client| client.execute(sql, params).await).await
-    }
-
-    /// The one value of the one row that `sql` returns.
-    pub async fn one<T: FromSqlOwned>(&self, sql: &str, params: Params<'_>) -> T {
-        self.borrowed(async |client| client.query_one(sql, params).await).await.get(0)
-    }
-
-    /// The first column of each row.
-    pub async fn all<T: FromSqlOwned>(&self, sql: &str, params: Params<'_>) -> Vec<T> {
-        let rows = self.borrowed(async |client| client.query(sql, params).await).await;
-        rows.iter().map(|row| row.get(0)).collect()
-    }
-
-    /// The whole-world check that ends every test: each currency sums to zero, each balance is the sum of its entries,
-    /// nothing is below zero. One statement, hence one instant: other tests may be in the middle of theirs.
-    pub async fn check_books(&self) {
-        let books: Value = self.one("select ledger.check_books()", &[]).await;
-        assert!(books["ok"] == true, "the books do not balance: {books}");
-    }
-
-    /// Runs `work` while every write to `table` that fits `condition` fails: the connection that is cut in the middle.
-    /// `condition` names rows of this test alone, since others write to the same table; `roomy.sql` has the trigger.
-    pub async fn sabotaged<T>(&self, table: &str, condition: &str, work: impl AsyncFnOnce() -> T) -> T {
-        let id = xtask::keys::random_uuid();
-        let sql = "insert into public.sabotage select $1, $2, $3
-                   where exists (select from pg_trigger where tgname = 'sabotage' and tgrelid = to_regclass($2))";
-        assert_eq!(self.exec(sql, &[&id, &table, &condition]).await, 1, "roomy.sql puts no trigger on {table}");
-        let answer = work().await;
-        self.exec("delete from public.sabotage where id = $1", &[&id]).await;
-        answer
     }
 
     /// A place on the map of its own, so that no other test's drivers or rides are near.

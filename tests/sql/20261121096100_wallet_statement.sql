@@ -120,6 +120,9 @@ begin
     assert (page ->> 'opening_balance')::bigint + (select sum((l ->> 'amount')::bigint) from jsonb_array_elements(page -> 'lines') l) = 105;
 end $$;
 
+-- What strangers send as a cursor.
+\ir lib/cursors.psql
+
 -- Another's cursor shows nothing of his; what is no cursor, limit or range is 400.
 do $$
 declare

@@ -9,11 +9,13 @@ const SLACK: usize = 20;
 
 /// Files above the wall, each with the length it may not pass. Entries only shrink: whoever shortens a file lowers its
 /// number, and whoever gets below the wall removes it. A merged migration cannot be split, so those stay.
-const LONGER: [(&str, usize); 2] = [("migrations/20261121090000_platform.sql", 367), ("shared/src/auth.rs", 310)];
+const LONGER: [(&str, usize); 1] = [("migrations/20261121090000_platform.sql", 367)];
 
 fn code() -> Vec<Text> {
     let endings = [".rs", ".sql", ".mjs", ".js", ".ts", ".toml"];
-    let not_ours = |file: &Text| !file.path.ends_with("Cargo.toml") && !file.path.ends_with("wrangler.toml");
+    let by_hand = |file: &Text| !file.text.starts_with("// Written by `cargo xtask gen`");
+    let not_ours =
+        |file: &Text| !file.path.ends_with("Cargo.toml") && !file.path.ends_with("wrangler.toml") && by_hand(file);
     files("", &endings).into_iter().filter(not_ours).collect()
 }
 

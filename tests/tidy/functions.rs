@@ -139,3 +139,19 @@ fn every_variable_of_a_payment_provider_is_a_variable_or_a_secret_of_its_functio
     read.sort_unstable();
     assert_eq!(given, read, "shared::payments::RAILS, and RAIL_VARS with RAIL_SECRETS in scripts/src/wrangler.rs");
 }
+
+/// Balances, payments, access and tokens are asked for each time. Who keeps an answer says here why it is everybody's.
+const KEEPERS: [(&str, &str); 1] = [("moneroo-get-payment-methods", "the provider's list, the same for everybody")];
+
+#[test]
+fn n57_only_lists_that_are_everybodys_are_cached() {
+    let keeps = |file: &Text| file.text.contains("edge::cache()");
+    let keepers: BTreeSet<_> = files("functions", &[".rs"]).into_iter().filter(keeps).map(|file| file.path).collect();
+    let unknown: Vec<_> = keepers
+        .iter()
+        .filter(|path| !KEEPERS.iter().any(|(name, _)| path.starts_with(&format!("functions/{name}/"))))
+        .cloned()
+        .collect();
+    none(&unknown, "answers about money, access or a person are never kept; a list for everybody is named in KEEPERS");
+    assert_eq!(keepers.len(), KEEPERS.len(), "KEEPERS names a function that keeps nothing");
+}

@@ -10,6 +10,11 @@
 
 mod files;
 mod functions;
+mod headers;
+mod licences;
+mod limits;
 mod migrations;
+mod requirements;
 mod rust;
 mod tree;
+mod wire;

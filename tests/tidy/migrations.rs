@@ -38,7 +38,8 @@ fn every_migration_has_an_sql_test_of_the_same_name() {
     let names =
         |folder: &str| -> BTreeSet<_> { files(folder, &[".sql"]).iter().map(|file| file.stem().to_string()).collect() };
     let (migrations, mut tests) = (names("migrations"), names("tests/sql"));
-    tests.remove("schema_rules");
+    // What has no stamp is about all migrations together: rules of the catalogue, and what runs across domains.
+    tests.retain(|name| name.starts_with(|first: char| first.is_ascii_digit()));
     let untested: Vec<_> =
         migrations.difference(&tests).map(|name| format!("tests/sql/{name}.sql is missing")).collect();
     let orphans = tests.difference(&migrations).map(|name| format!("migrations/{name}.sql is missing"));

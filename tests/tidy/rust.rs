@@ -60,7 +60,9 @@ fn the_platform_stops_at_shared_edge() {
     let mut offenders = Vec::new();
     for file in edge_code() {
         let in_edge = file.path.starts_with("shared/src/edge/") || file.path == "shared/src/edge.rs";
-        if in_edge || file.path.starts_with("functions/gateway/") {
+        // The gateway hands requests on as they are; the counters are objects of the platform, and nothing else.
+        let platform = ["functions/gateway/", "functions/counters/"].iter().any(|folder| file.path.starts_with(folder));
+        if in_edge || platform {
             continue;
         }
         for hit in hits(&file, &banned) {

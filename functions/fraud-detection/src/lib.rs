@@ -1,31 +1,21 @@
 //! `POST /functions/v1/fraud-detection`: scores a money movement from 0 to 100. A user asks about himself and gets advice; the
 //! platform asks about anybody, with the internal key. The factors: migrations/20261121096500_fraud_detection.sql.
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
-use shared::edge::{self, Answer, Anyone, ApiError, Contract, Cx, Limit, Reply, Request, Response};
+pub mod wire;
+
+use serde::Serialize;
+use serde_json::Value;
+use shared::edge::{self, Answer, Anyone, ApiError, Cx, Reply, Request, Response};
 use shared::error::{IDENTITY_MISMATCH, UNAUTHENTICATED};
 use shared::money::{Amount, Currency};
 use uuid::Uuid;
+use wire::{Ask, CONTRACT};
 use worker::{Context, Env, Result, event};
-
-const CONTRACT: Contract<Anyone> = Contract::post("fraud-detection").limit(Limit::Advice).knows_staff();
 
 /// The largest amount that is scored.
 const MAX_AMOUNT: i64 = 1_000_000_000;
 /// Of `metadata` as JSON, and of `transactionId`.
 const MAX_BYTES: usize = 2 * 1024;
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Ask {
-    user_id: Option<Uuid>,
-    amount: Amount,
-    recipient_id: Uuid,
-    method: String,
-    transaction_id: Option<String>,
-    metadata: Option<Map<String, Value>>,
-}
 
 /// What Postgres is asked. Of `metadata` only the currency counts; the rest is the caller's own note, and goes no further.
 #[derive(Serialize)]

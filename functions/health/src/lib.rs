@@ -1,23 +1,49 @@
-//! `GET or POST /functions/v1/health`: whether the service can do its work. With `?detailed=1` and the internal key, or an
-//! admin's token: each dependency with its latency. Never a version of a dependency, a host or a cause: the log has those.
+//! `GET or POST /functions/v1/health`: whether the service can do its work. With `?detailed=1` (or `health/detailed`) and the
+//! internal key, or an admin's token: each dependency with its latency. `health/metrics`, with the internal key: the figures
+//! that Prometheus collects. Never a version of a dependency, a host or a cause: the log has those.
 
+mod checks;
+mod prometheus;
+pub mod wire;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use prometheus::Samples;
 use serde::Deserialize;
-use serde_json::{Value, json};
-use shared::edge::{self, Answer, Anyone, Contract, Cx, Reply, Request, Response};
-use shared::payments::moneroo::Moneroo;
+use serde_json::json;
+use shared::edge::{self, Answer, Anyone, Cx, Reply, Request, Response};
+use shared::error::BAD_KEY;
+use shared::metrics::{Plant, Word};
+use shared::wire::Timestamp;
+use wire::{Ask, CONTRACT, Report};
 use worker::{Context, Env, Result, event};
 
-const CONTRACT: Contract<Anyone> = Contract::post("health").or_get().knows_staff();
-
-#[derive(Default, Deserialize)]
-struct Ask {
-    /// `1` or `true`, as text in a query.
-    detailed: Option<Value>,
-}
+/// What was found out holds so long (N26): whoever asks often asks us, and not everything behind us.
+const KEPT_MS: u64 = 5_000;
+/// While somebody looks again, the others are told what he knew.
+const LOOKING_MS: u64 = 2_500;
 
 #[derive(Deserialize)]
-struct Database {
+struct Known {
     staff: bool,
+}
+
+/// What the meter tells.
+#[derive(Deserialize)]
+struct Totals {
+    counters: Samples,
+}
+
+/// What anybody, and what operators were told last, and until when that holds. One isolate's own.
+#[derive(Default)]
+struct Kept {
+    public: Option<(u64, Report)>,
+    detailed: Option<(u64, Report)>,
+}
+
+thread_local! {
+    static KEPT: RefCell<Kept> = RefCell::default();
 }
 
 #[event(start)]
@@ -27,33 +53,20 @@ fn start() {
 
 #[event(fetch)]
 async fn fetch(req: Request, env: Env, ctx: Context) -> Result<Response> {
-    Ok(edge::serve(req, env, ctx, &CONTRACT, |cx, ask| handle(cx, ask, edge::now_ms)).await)
+    let plant = edge::plant(&env);
+    Ok(edge::serve(req, env, ctx, &CONTRACT, |cx, ask| handle(cx, ask, edge::now_ms, plant)).await)
 }
 
-async fn handle(cx: Cx<Anyone>, ask: Ask, now_ms: fn() -> u64) -> Answer<Reply> {
-    let database = cx.rpc_read::<Database>("health", &()).await;
-    let database_ms = now_ms().saturating_sub(cx.world.now_ms);
-    let (status, word) = if database.is_ok() { (200, "ok") } else { (503, "down") };
-    let timestamp = shared::time::rfc3339(cx.world.now_ms);
-    let version = env!("CARGO_PKG_VERSION");
-    let may_see = cx.caller.internal || database.is_ok_and(|database| database.staff);
-    if !may_see || !wants_details(&cx, &ask) {
-        return Reply::json(
-            status,
-            &json!({ "success": status == 200, "status": word, "timestamp": timestamp, "version": version }),
-        );
+async fn handle(cx: Cx<Anyone>, ask: Ask, now_ms: fn() -> u64, plant: Rc<dyn Plant>) -> Answer<Reply> {
+    if cx.world.suffix.as_deref() == Some("metrics") {
+        return metrics(&cx, &*plant).await;
     }
-    let asked_ms = now_ms();
-    let provider = provider_word(&cx).await;
-    let dependencies = json!({
-        "database": { "status": word, "latency_ms": database_ms },
-        "payment_provider": { "status": provider, "latency_ms": now_ms().saturating_sub(asked_ms) },
-    });
-    let body = json!({
-        "success": status == 200, "status": word, "timestamp": timestamp, "version": version, "degraded": provider != "ok",
-        "dependencies": dependencies,
-    });
-    Reply::json(status, &body)
+    let detailed = wants_details(&cx, &ask) && may_see(&cx).await;
+    let report = match kept(detailed, cx.world.now_ms) {
+        Some(report) => report,
+        None => found_out(&cx, detailed, now_ms, &*plant).await,
+    };
+    Reply::json(if report.success { 200 } else { 503 }, &report)
 }
 
 fn wants_details(cx: &Cx<Anyone>, ask: &Ask) -> bool {
@@ -61,61 +74,63 @@ fn wants_details(cx: &Cx<Anyone>, ask: &Ask) -> bool {
     asked || cx.world.suffix.as_deref() == Some("detailed")
 }
 
-/// The provider is not essential: without it wallets and rides still work, so it only degrades.
-async fn provider_word(cx: &Cx<Anyone>) -> &'static str {
-    let Some(moneroo) = Moneroo::configured(&cx.world.settings) else { return "not_configured" };
-    let mut question = moneroo.methods();
-    question.timeout_ms = 2_000;
-    match cx.world.http.send(question).await {
-        Ok(answer) if answer.status == 200 => "ok",
-        _ => "down",
+/// Asked for each caller anew: what is kept is what he may see, never that he may.
+async fn may_see(cx: &Cx<Anyone>) -> bool {
+    let staff = async || cx.rpc_read::<Known>("health", &()).await.is_ok_and(|known| known.staff);
+    cx.caller.internal || (cx.caller.user.is_some() && staff().await)
+}
+
+fn kept(detailed: bool, now_ms: u64) -> Option<Report> {
+    KEPT.with_borrow_mut(|kept| {
+        let (until_ms, report) = if detailed { &mut kept.detailed } else { &mut kept.public }.as_mut()?;
+        if now_ms < *until_ms {
+            return Some(report.clone());
+        }
+        *until_ms = now_ms.saturating_add(LOOKING_MS);
+        None
+    })
+}
+
+async fn found_out(cx: &Cx<Anyone>, detailed: bool, now_ms: fn() -> u64, plant: &dyn Plant) -> Report {
+    let dependencies = if detailed { Some(checks::all(cx, plant, now_ms).await) } else { None };
+    let status = match &dependencies {
+        Some(found) => found.database.status,
+        None => checks::database(cx).await,
+    };
+    let report = Report {
+        success: status == Word::Ok,
+        status,
+        timestamp: Timestamp(shared::time::rfc3339(cx.world.now_ms)),
+        version: env!("CARGO_PKG_VERSION"),
+        degraded: dependencies.as_ref().map(checks::degraded),
+        dependencies,
+    };
+    let entry = Some((now_ms().saturating_add(KEPT_MS), report.clone()));
+    KEPT.with_borrow_mut(|kept| if detailed { kept.detailed = entry } else { kept.public = entry });
+    report
+}
+
+async fn metrics(cx: &Cx<Anyone>, plant: &dyn Plant) -> Answer<Reply> {
+    if !cx.caller.internal {
+        return Err(BAD_KEY.into());
     }
+    let totals = match plant.totals() {
+        Some(totals) => totals.await.ok().and_then(|text| serde_json::from_str::<Totals>(&text).ok()),
+        None => None,
+    };
+    let gauges = cx.service::<Samples>("metrics", &()).await.ok();
+    let up = |found: bool| u8::from(found).into();
+    let mut samples = Samples::from([
+        ("cauris_meter_up".to_owned(), up(totals.is_some())),
+        ("cauris_database_up".to_owned(), up(gauges.is_some())),
+        (concat!("cauris_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"}").to_owned(), 1_u8.into()),
+    ]);
+    samples.extend(totals.map(|totals| totals.counters).into_iter().chain(gauges).flatten());
+    let mut reply = Reply::json(200, &())?;
+    reply.headers.push(("content-type", prometheus::MEDIA_TYPE.to_owned()));
+    reply.body = shared::db::Body::Text(prometheus::text(&samples));
+    Ok(reply)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use shared::db::Body;
-    use shared::http::Lost;
-    use shared::testing::{FakeDb, FakeHttp, anyone, block_on};
-    use std::rc::Rc;
-
-    const OPERATOR: Anyone = Anyone { internal: true, user: None };
-
-    fn report(caller: Anyone, ask: Ask, db: &Rc<FakeDb>, http: &Rc<FakeHttp>) -> (u16, Value) {
-        let reply = block_on(handle(anyone(caller, db, http), ask, || 1_800_000_000_007)).unwrap();
-        let Body::Text(text) = reply.body else { panic!("health answers text") };
-        (reply.status, serde_json::from_str(&text).unwrap())
-    }
-
-    fn detailed() -> Ask {
-        Ask { detailed: Some(json!("1")) }
-    }
-
-    #[test]
-    fn a_stranger_learns_that_it_works_and_no_more() {
-        let db = FakeDb::answers(&[(200, json!({ "database": "ok", "staff": false }))]);
-        let (status, body) = report(Anyone::default(), detailed(), &db, &Rc::default());
-        assert_eq!((status, &body["status"], body.get("dependencies")), (200, &json!("ok"), None));
-        assert_eq!(body["timestamp"], "2027-01-15T08:00:00Z");
-    }
-
-    #[test]
-    fn an_operator_sees_each_dependency_with_its_latency() {
-        let db = FakeDb::answers(&[(200, json!({ "database": "ok", "staff": false }))]);
-        let (_, body) = report(OPERATOR, detailed(), &db, &FakeHttp::answers(&[Err(Lost::TimedOut)]));
-        assert_eq!(body["dependencies"]["database"], json!({ "status": "ok", "latency_ms": 7 }));
-        assert_eq!(
-            (&body["dependencies"]["payment_provider"]["status"], &body["degraded"]),
-            (&json!("down"), &json!(true))
-        );
-    }
-
-    #[test]
-    fn a_database_that_is_down_is_503_and_its_cause_stays_inside() {
-        let refused = json!({ "code": "PGRST001", "message": "connection to 10.0.0.5 refused" });
-        let (status, body) = report(OPERATOR, Ask::default(), &FakeDb::answers(&[(503, refused)]), &Rc::default());
-        assert_eq!((status, &body["status"]), (503, &json!("down")));
-        assert!(!body.to_string().contains("10.0.0.5"), "{body}");
-    }
-}
+mod tests;

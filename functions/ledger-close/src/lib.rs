@@ -1,21 +1,19 @@
 //! Cron, every hour: seals the days that are over into the hash chain, and compares payments that have ended with what
-//! their provider says now. Safe at any rate: a sealed day stays sealed, a compared payment is not compared again.
+//! their provider says now; then removes what nobody needs any more (`core.housekeep`). Safe at any rate: a sealed day stays sealed, a compared payment is not compared again.
 
-use serde::{Deserialize, Serialize};
+pub mod wire;
+
+use serde::Deserialize;
 use serde_json::json;
-use shared::edge::{self, Answer, Clock, Contract, Cx, Reply, Request, Response};
+use shared::edge::{self, Answer, Clock, Cx, Reply, Request, Response};
 use shared::payments::reconcile;
+use shared::wire::{Nothing, Yes};
+use wire::{CONTRACT, Receipt};
 use worker::{Context, Env, Result, ScheduleContext, ScheduledEvent, event};
 
-const CONTRACT: Contract<Clock> = Contract::post("ledger-close").cron();
-
 #[derive(Deserialize)]
-struct Ask {}
-
-#[derive(Serialize, Deserialize)]
 struct Sealed {
     sealed: u32,
-    /// The chain's last hash, in hex; null before the first day is over.
     head: Option<String>,
 }
 
@@ -26,7 +24,7 @@ fn start() {
 
 #[event(fetch)]
 async fn fetch(req: Request, env: Env, ctx: Context) -> Result<Response> {
-    Ok(edge::serve(req, env, ctx, &CONTRACT, |cx, _: Ask| handle(cx)).await)
+    Ok(edge::serve(req, env, ctx, &CONTRACT, |cx, _: Nothing| handle(cx)).await)
 }
 
 #[event(scheduled)]
@@ -37,10 +35,16 @@ async fn scheduled(_event: ScheduledEvent, env: Env, ctx: ScheduleContext) {
 async fn handle(cx: Cx<Clock>) -> Answer<Reply> {
     let sealed: Sealed = cx.service("ledger_seal", &json!({})).await?;
     let found = reconcile::run(&cx).await?;
-    let body = json!({
-        "success": true, "sealed": sealed.sealed, "head": sealed.head, "checked": found.checked, "silent": found.silent,
-        "differences": found.differences,
-    });
+    // Last: whatever becomes of it, the books were closed.
+    cx.service::<serde::de::IgnoredAny>("housekeep", &json!({})).await?;
+    let body = Receipt {
+        success: Yes,
+        sealed: sealed.sealed,
+        head: sealed.head,
+        checked: found.checked,
+        silent: found.silent,
+        differences: found.differences,
+    };
     Reply::json(200, &body)
 }
 
@@ -57,6 +61,7 @@ mod tests {
             (200, json!({ "sealed": 2, "head": "ab" })),
             (200, json!({ "due": due })),
             (200, json!({ "differences": 1 })),
+            (200, json!({ "idempotency_keys": 3 })),
         ]);
         let truth =
             json!({ "data": { "status": "success", "amount": 9, "currency": "XOF", "environment": "sandbox" } });

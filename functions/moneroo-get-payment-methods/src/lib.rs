@@ -2,22 +2,17 @@
 //! The provider's list, for the currencies that we have switched on; remembered for an hour, and for a day while it is down.
 
 mod methods;
+pub mod wire;
 
-use methods::{Cached, Method};
-use serde::Deserialize;
+use std::rc::Rc;
+
 use serde_json::json;
-use shared::edge::{self, Answer, Contract, Cx, Reply, Request, Response, User};
+use shared::cache::{Key, STATIC, Store};
+use shared::edge::{self, Answer, ApiError, Cx, Reply, Request, Response, User};
 use shared::error::{NOT_CONFIGURED, UNAVAILABLE};
 use shared::payments::moneroo::Moneroo;
+use wire::{Ask, CONTRACT, Method};
 use worker::{Context, Env, Result, event};
-
-const CONTRACT: Contract<User> = Contract::post("moneroo-get-payment-methods").or_get().user();
-
-#[derive(Deserialize)]
-struct Ask {
-    currency: Option<shared::money::Currency>,
-    country: Option<String>,
-}
 
 #[event(start)]
 fn start() {
@@ -28,14 +23,14 @@ fn start() {
 async fn fetch(req: Request, env: Env, ctx: Context) -> Result<Response> {
     let read = async |cx: Cx<User>, ask: Ask| {
         let enabled = edge::list(&cx, "provider_currencies", "currency", ("provider", "moneroo")).await?;
-        handle(&cx, &ask, &enabled).await
+        handle(&cx, &ask, &enabled, &edge::cache()).await
     };
     Ok(edge::serve(req, env, ctx, &CONTRACT, read).await)
 }
 
 /// `enabled`: the rows of `api.provider_currencies`, as JSON.
-async fn handle(cx: &Cx<User>, ask: &Ask, enabled: &str) -> Answer<Reply> {
-    let all = methods::enabled(all_methods(cx).await?, enabled)?;
+async fn handle(cx: &Cx<User>, ask: &Ask, enabled: &str, store: &Rc<dyn Store>) -> Answer<Reply> {
+    let all = methods::enabled(all_methods(cx, store).await?, enabled)?;
     let currency = ask.currency.clone().unwrap_or_default();
     let country = ask.country.as_deref().unwrap_or("GN").to_ascii_uppercase();
     let fitting: Vec<&Method> =
@@ -43,22 +38,16 @@ async fn handle(cx: &Cx<User>, ask: &Ask, enabled: &str) -> Answer<Reply> {
     Reply::json(200, &json!({ "success": true, "methods": fitting, "all_methods": all }))
 }
 
-/// The provider's list: fresh within the hour, asked again after it, the last copy for a day while the provider is down.
-async fn all_methods(cx: &Cx<User>) -> Answer<Vec<Method>> {
-    let moneroo = Moneroo::configured(&cx.world.settings).ok_or(NOT_CONFIGURED)?;
-    let now_ms = cx.world.now_ms;
-    let kept = methods::recall();
-    if let Some(Cached { methods, .. }) = kept.as_ref().filter(|kept| kept.is_fresh(now_ms)) {
-        return Ok(methods.clone());
-    }
-    let answer = cx.world.http.send(moneroo.methods()).await;
-    match answer.ok().and_then(|answer| methods::read(&answer)) {
-        Some(methods) => {
-            methods::remember(Cached { methods: methods.clone(), read_ms: now_ms });
-            Ok(methods)
-        }
-        None => kept.filter(|kept| kept.is_usable(now_ms)).map(|kept| kept.methods).ok_or_else(|| UNAVAILABLE.into()),
-    }
+/// The provider's list. The same for everybody, so no user is in its key.
+async fn all_methods(cx: &Cx<User>, store: &Rc<dyn Store>) -> Answer<Vec<Method>> {
+    let question = Moneroo::configured(&cx.world.settings).ok_or(NOT_CONFIGURED)?.methods();
+    let http = Rc::clone(&cx.world.http);
+    let load = || async move {
+        let listed = http.send(question).await.ok().and_then(|answer| methods::read(&answer)).ok_or(UNAVAILABLE)?;
+        serde_json::to_string(&listed).map_err(|error| ApiError::internal(error.to_string()))
+    };
+    let kept = cx.cached(store, Key::public(CONTRACT.spec.name, 1), STATIC, load).await?;
+    serde_json::from_str(&kept).map_err(|error| ApiError::internal(format!("the kept list: {error}")))
 }
 
 #[cfg(test)]
@@ -67,13 +56,14 @@ mod tests {
     use serde_json::Value;
     use shared::db::Body;
     use shared::http::Lost;
-    use shared::testing::{FakeDb, FakeHttp, alice_pays, block_on};
+    use shared::testing::{FakeDb, FakeHttp, FakeStore, alice_pays, block_on};
 
     const ENABLED: &str = r#"[{"currency":"GNF"},{"currency":"XOF"}]"#;
 
-    fn listed(http: &std::rc::Rc<FakeHttp>, currency: Option<&str>) -> Answer<Value> {
+    fn listed(http: &Rc<FakeHttp>, store: &Rc<FakeStore>, currency: Option<&str>) -> Answer<Value> {
+        let store: Rc<dyn Store> = store.clone();
         let ask = Ask { currency: currency.map(|c| c.to_owned().try_into().unwrap()), country: None };
-        let reply = block_on(handle(&alice_pays(&FakeDb::unreachable(), http), &ask, ENABLED))?;
+        let reply = block_on(handle(&alice_pays(&FakeDb::unreachable(), http), &ask, ENABLED, &store))?;
         let Body::Text(text) = reply.body else { panic!("a list is text") };
         Ok(serde_json::from_str(&text).unwrap())
     }
@@ -88,7 +78,7 @@ mod tests {
 
     #[test]
     fn guinea_is_the_default_and_switched_off_currencies_are_not_shown() {
-        let body = listed(&FakeHttp::answers(&[Ok((200, provider_list()))]), None).unwrap();
+        let body = listed(&FakeHttp::answers(&[Ok((200, provider_list()))]), &FakeStore::at(0), None).unwrap();
         assert_eq!(body["methods"].as_array().map(Vec::len), Some(1));
         assert_eq!(body["methods"][0]["code"], "orange_gn");
         assert_eq!(body["all_methods"].as_array().map(Vec::len), Some(2), "USD is not enabled here");
@@ -96,9 +86,15 @@ mod tests {
 
     #[test]
     fn the_list_is_remembered_and_a_provider_that_is_down_says_503_only_when_nothing_is() {
-        assert_eq!(listed(&FakeHttp::answers(&[Err(Lost::Unreachable)]), None).unwrap_err().problem().status, 503);
-        listed(&FakeHttp::answers(&[Ok((200, provider_list()))]), Some("XOF")).unwrap();
-        let again = listed(&FakeHttp::answers(&[]), Some("XOF")).unwrap();
-        assert_eq!(again["methods"][0]["code"], "wave_sn");
+        let (store, down) = (FakeStore::at(0), || FakeHttp::answers(&[Err(Lost::Unreachable)]));
+        assert_eq!(listed(&down(), &store, None).unwrap_err().problem().status, 503);
+        listed(&FakeHttp::answers(&[Ok((200, provider_list()))]), &store, Some("XOF")).unwrap();
+        for hours in [0, 2, 24] {
+            store.now_ms.set(hours * 3_600_000);
+            let again = listed(&down(), &store, Some("XOF")).unwrap();
+            assert_eq!(again["methods"][0]["code"], "wave_sn", "after {hours} h");
+        }
+        store.now_ms.set(25 * 3_600_000);
+        assert_eq!(listed(&down(), &store, None).unwrap_err().problem().status, 503);
     }
 }

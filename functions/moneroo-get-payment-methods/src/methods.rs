@@ -1,53 +1,10 @@
-//! Payment methods: the provider's list in our shape, and the copy that an isolate keeps.
+//! Payment methods: the provider's list in our shape.
 
-use std::cell::RefCell;
-
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use shared::edge::{Answer, ApiError};
 use shared::http::Incoming;
 
-/// N50: static data lives an hour; a provider that is down may leave it a day old.
-const FRESH_MS: u64 = 3_600_000;
-const USABLE_MS: u64 = 24 * FRESH_MS;
-
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Method {
-    pub code: String,
-    pub name: String,
-    pub currency: String,
-    pub countries: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub icon_url: Option<String>,
-}
-
-#[derive(Clone)]
-pub struct Cached {
-    pub methods: Vec<Method>,
-    pub read_ms: u64,
-}
-
-impl Cached {
-    pub fn is_fresh(&self, now_ms: u64) -> bool {
-        now_ms < self.read_ms + FRESH_MS
-    }
-
-    pub fn is_usable(&self, now_ms: u64) -> bool {
-        now_ms < self.read_ms + USABLE_MS
-    }
-}
-
-thread_local! {
-    /// Public data, the same for every caller: it needs no user in its key.
-    static KEPT: RefCell<Option<Cached>> = const { RefCell::new(None) };
-}
-
-pub fn recall() -> Option<Cached> {
-    KEPT.with_borrow(Clone::clone)
-}
-
-pub fn remember(cached: Cached) {
-    KEPT.set(Some(cached));
-}
+use crate::wire::Method;
 
 #[derive(Deserialize)]
 struct Envelope {

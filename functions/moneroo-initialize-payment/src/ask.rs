@@ -1,47 +1,15 @@
 //! The bodies of this function and of its legacy names, read into one order.
 
-use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use shared::edge::{Answer, ApiError};
 use shared::error::FORBIDDEN;
-use shared::money::{Amount, Currency};
+use shared::money::Amount;
+use shared::payments::PROVIDERS;
 use shared::payments::checkout::{self, Order, Purpose};
-use shared::payments::{Customer, PROVIDERS};
 
-use crate::{CARD_DATA_REFUSED, PURPOSE_REQUIRED};
+use crate::wire::{Ask, CARD_DATA_REFUSED, PURPOSE_REQUIRED};
 
 const MAX_METADATA: usize = 10;
-
-#[derive(Debug, Deserialize)]
-pub struct Ask {
-    purpose: Option<Purpose>,
-    purpose_id: Option<String>,
-    amount: Option<Amount>,
-    currency: Option<Currency>,
-    provider: Option<String>,
-    /// Whom a request to a phone asks.
-    #[serde(alias = "phoneNumber")]
-    phone: Option<String>,
-    /// An own open payment that is to be paid in another way.
-    #[serde(alias = "reference")]
-    transaction_id: Option<String>,
-    description: Option<String>,
-    #[serde(default)]
-    customer: Customer,
-    customer_email: Option<String>,
-    customer_name: Option<String>,
-    return_url: Option<String>,
-    #[serde(default)]
-    methods: Vec<String>,
-    #[serde(default)]
-    metadata: Map<String, Value>,
-    plan_id: Option<String>,
-    test_id: Option<String>,
-    #[serde(alias = "userId")]
-    pub user_id: Option<String>,
-    #[serde(alias = "idempotencyKey")]
-    pub idempotency_key: Option<String>,
-}
 
 /// The legacy names that are a provider of their own.
 fn provider_of(invoked_as: &str) -> Option<&'static str> {

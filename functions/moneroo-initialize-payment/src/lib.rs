@@ -3,29 +3,14 @@
 //! which pay an own open payment in another way. The price lives in Postgres: payments.price_of.
 
 mod ask;
+pub mod wire;
 
 use serde_json::{Map, Value, json};
-use shared::edge::{self, Answer, Contract, Cx, Limit, Refusal, Reply, Request, Response, User};
+use shared::edge::{self, Answer, Cx, Reply, Request, Response, User};
 use shared::payments::checkout::{self, Payment};
 use shared::payments::confirm;
+use wire::CONTRACT;
 use worker::{Context, Env, Result, event};
-
-const PURPOSE_REQUIRED: Refusal = Refusal::new(400, "PURPOSE_REQUIRED", "say what is being paid: purpose");
-const CARD_DATA_REFUSED: Refusal = Refusal::new(400, "CARD_DATA_REFUSED", "card numbers are never accepted here");
-const CONTRACT: Contract<User> = Contract::post("moneroo-initialize-payment")
-    .user()
-    .limit(Limit::Payment)
-    .refuses(&[PURPOSE_REQUIRED, CARD_DATA_REFUSED])
-    .rpc_refuses(&[
-        "ALREADY_PAID",
-        "NOT_PAYABLE",
-        "AMOUNT_MISMATCH",
-        "AMOUNT_OUT_OF_RANGE",
-        "AMOUNT_NOT_SUPPORTED",
-        "CURRENCY_MISMATCH",
-        "WALLET_BLOCKED",
-        "RIDE_NOT_PAYABLE",
-    ]);
 
 #[event(start)]
 fn start() {

@@ -1,18 +1,13 @@
 //! `POST or GET /functions/v1/moneroo-verify-payment`: asks the provider about the caller's own payment, settles, returns it.
 //! The browser's return page is no proof of anything: only the provider's answer to our own query is.
 
-use serde::Deserialize;
-use serde_json::json;
-use shared::edge::{self, Answer, Contract, Cx, Limit, Reply, Request, Response, User};
+pub mod wire;
+
+use shared::edge::{self, Answer, Cx, Reply, Request, Response, User};
 use shared::payments::confirm::{self, Own};
+use shared::wire::Yes;
+use wire::{Ask, CONTRACT, Receipt};
 use worker::{Context, Env, Result, event};
-
-const CONTRACT: Contract<User> = Contract::post("moneroo-verify-payment").or_get().user().limit(Limit::Payment);
-
-#[derive(Deserialize)]
-struct Ask {
-    payment_id: Option<String>,
-}
 
 #[event(start)]
 fn start() {
@@ -26,18 +21,13 @@ async fn fetch(req: Request, env: Env, ctx: Context) -> Result<Response> {
 
 async fn handle(cx: Cx<User>, ask: Ask) -> Answer<Reply> {
     let Own { payment, stale, .. } = confirm::own(&cx, ask.payment_id.as_deref()).await?;
-    let body = if stale {
-        json!({ "success": true, "payment": payment, "stale": true })
-    } else {
-        json!({ "success": true, "payment": payment })
-    };
-    Reply::json(200, &body)
+    Reply::json(200, &Receipt { success: Yes, payment, stale: stale.then_some(Yes) })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::Value;
+    use serde_json::{Value, json};
     use shared::http::Lost;
     use shared::testing::{FakeDb, FakeHttp, alice, alice_pays, block_on};
 

@@ -1,13 +1,14 @@
 //! `POST /functions/v1/moneroo-webhook`: Moneroo tells us where to look. Signature over the raw bytes, then stored, then 200,
 //! and only then the provider is asked: nothing is believed that is written in the body.
 
-use shared::edge::{self, Answer, Contract, Cx, Provider, Reply, Request, Response};
-use shared::error::{INVALID_SIGNATURE, NOT_CONFIGURED};
+pub mod wire;
+
+use shared::edge::{self, Answer, Cx, Provider, Reply, Request, Response};
+use shared::error::NOT_CONFIGURED;
 use shared::payments::moneroo::Moneroo;
 use shared::payments::{Notice, receive};
+use wire::CONTRACT;
 use worker::{Context, Env, Result, event};
-
-const CONTRACT: Contract<Provider> = Contract::post("moneroo-webhook").webhook().refuses(&[INVALID_SIGNATURE]);
 
 #[event(start)]
 fn start() {

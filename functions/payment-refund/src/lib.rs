@@ -1,41 +1,11 @@
 //! `POST /functions/v1/payment-refund`: an admin gives back a captured payment, whole or in part. The cap is held under the
 //! payment's row lock: migrations/20261121096700_refunds.sql.
 
-use serde::{Deserialize, Serialize};
-use shared::edge::{self, Answer, ApiError, Contract, Cx, Limit, Reply, Request, Response, User};
-use shared::money::Amount;
+pub mod wire;
+
+use shared::edge::{self, Answer, ApiError, Cx, Reply, Request, Response, User};
+use wire::{Ask, CONTRACT};
 use worker::{Context, Env, Result, event};
-
-const CONTRACT: Contract<User> = Contract::post("payment-refund").user().limit(Limit::Payment).rpc_refuses(&[
-    "REFUND_EXCEEDS_CAPTURED",
-    "NOT_REFUNDABLE",
-    "IN_DISPUTE",
-    "INSUFFICIENT_FUNDS",
-    "AMOUNT_NOT_SUPPORTED",
-    "AMOUNT_OUT_OF_RANGE",
-]);
-
-#[derive(Clone, Copy, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Destination {
-    #[default]
-    Wallet,
-    /// The paying number, or the card.
-    Original,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Ask {
-    payment_id: String,
-    /// Minor units; all that remains when it is left out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    amount: Option<Amount>,
-    reason: String,
-    #[serde(default)]
-    destination: Destination,
-    #[serde(alias = "idempotencyKey")]
-    idempotency_key: Option<String>,
-}
 
 #[event(start)]
 fn start() {

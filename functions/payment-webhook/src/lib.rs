@@ -2,19 +2,14 @@
 //! The same inbox and the same settlement: shared::payments::receive. A GET is a provider trying the address. The legacy
 //! names escrow-stripe-webhook and paydunya-webhook say the provider themselves.
 
-use serde_json::json;
-use shared::edge::{self, Answer, Contract, Cx, Provider, Refusal, Reply, Request, Response};
-use shared::error::{INVALID_SIGNATURE, NOT_CONFIGURED};
-use shared::payments::{Notice, PROVIDERS, gateway, receive};
-use worker::{Context, Env, Result, event};
+pub mod wire;
 
-const NOT_FOUND: Refusal = Refusal::new(404, "NOT_FOUND", "no such provider");
-const CONTRACT: Contract<Provider> = Contract::post("payment-webhook")
-    .or_get()
-    .or_put()
-    .webhook()
-    .refuses(&[INVALID_SIGNATURE, NOT_FOUND])
-    .rpc_refuses(&["INVALID_SIGNATURE"]);
+use serde_json::json;
+use shared::edge::{self, Answer, Cx, Provider, Reply, Request, Response};
+use shared::error::NOT_CONFIGURED;
+use shared::payments::{Notice, PROVIDERS, gateway, receive};
+use wire::{CONTRACT, NOT_FOUND};
+use worker::{Context, Env, Result, event};
 
 #[event(start)]
 fn start() {

@@ -1,15 +1,13 @@
 //! Cron, every minute: sends the payouts that are due, each at most once. What no rail takes waits for an admin.
 //! Claiming, rails and postings are SQL: migrations/20261121096600_payouts.sql.
 
-use serde::Deserialize;
-use shared::edge::{self, Answer, Clock, Contract, Cx, Reply, Request, Response};
+pub mod wire;
+
+use shared::edge::{self, Answer, Clock, Cx, Reply, Request, Response};
 use shared::payments::{confirm, payouts};
+use shared::wire::Nothing;
+use wire::CONTRACT;
 use worker::{Context, Env, Result, ScheduleContext, ScheduledEvent, event};
-
-const CONTRACT: Contract<Clock> = Contract::post("payout-process").cron();
-
-#[derive(Deserialize)]
-struct Ask {}
 
 #[event(start)]
 fn start() {
@@ -18,7 +16,7 @@ fn start() {
 
 #[event(fetch)]
 async fn fetch(req: Request, env: Env, ctx: Context) -> Result<Response> {
-    Ok(edge::serve(req, env, ctx, &CONTRACT, |cx, _: Ask| handle(cx)).await)
+    Ok(edge::serve(req, env, ctx, &CONTRACT, |cx, _: Nothing| handle(cx)).await)
 }
 
 #[event(scheduled)]

@@ -1,15 +1,13 @@
 //! Cron, every 5 minutes: asks the providers about each payment and payout that is due and each event that waits, and
 //! settles. Which ones, and how many a provider's rate allows, is decided in Postgres: payments.sweep.
 
-use serde::Deserialize;
-use shared::edge::{self, Answer, Clock, Contract, Cx, Reply, Request, Response};
+pub mod wire;
+
+use shared::edge::{self, Answer, Clock, Cx, Reply, Request, Response};
 use shared::payments::{confirm, sweep};
+use shared::wire::Nothing;
+use wire::CONTRACT;
 use worker::{Context, Env, Result, ScheduleContext, ScheduledEvent, event};
-
-const CONTRACT: Contract<Clock> = Contract::post("retry-failed-transactions").cron();
-
-#[derive(Deserialize)]
-struct Ask {}
 
 #[event(start)]
 fn start() {
@@ -18,7 +16,7 @@ fn start() {
 
 #[event(fetch)]
 async fn fetch(req: Request, env: Env, ctx: Context) -> Result<Response> {
-    Ok(edge::serve(req, env, ctx, &CONTRACT, |cx, _: Ask| handle(cx)).await)
+    Ok(edge::serve(req, env, ctx, &CONTRACT, |cx, _: Nothing| handle(cx)).await)
 }
 
 #[event(scheduled)]

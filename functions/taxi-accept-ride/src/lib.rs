@@ -1,28 +1,11 @@
 //! `POST /functions/v1/taxi-accept-ride`: a driver takes a ride; of any number, one wins.
 //! The race is decided by one update in Postgres: migrations/20261121094500_ride_dispatch.sql.
 
-use serde::{Deserialize, Serialize};
-use shared::edge::{self, Answer, Contract, Cx, Reply, Request, Response, User};
-use uuid::Uuid;
+pub mod wire;
+
+use shared::edge::{self, Answer, Cx, Reply, Request, Response, User};
+use wire::{Ask, CONTRACT};
 use worker::{Context, Env, Result, event};
-
-const CONTRACT: Contract<User> = Contract::post("taxi-accept-ride").user().rpc_refuses(&[
-    "ALREADY_ASSIGNED",
-    "DRIVER_NOT_AVAILABLE",
-    "DRIVER_DECLINED",
-    "DRIVER_TOO_FAR",
-    "LOCKED",
-]);
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Ask {
-    #[serde(alias = "tripId", alias = "ride_id")]
-    ride_id: Uuid,
-    /// Legacy: the caller's own driver row, or the caller; Postgres refuses anybody else.
-    #[serde(alias = "driver_id", skip_serializing_if = "Option::is_none")]
-    driver_id: Option<Uuid>,
-}
 
 #[event(start)]
 fn start() {

@@ -1,25 +1,13 @@
 //! `POST /functions/v1/taxi-dispatch-tick`, every minute by the platform's clock: offers waiting rides to the next drivers,
 //! closes rides that nobody takes, rests silent drivers. All of it is one command: migrations/20261121094600_ride_tick.sql.
 
-use serde::{Deserialize, Serialize};
+pub mod wire;
+
 use serde_json::json;
-use shared::edge::{self, Answer, Clock, Contract, Cx, Reply, Request, Response};
+use shared::edge::{self, Answer, Clock, Cx, Reply, Request, Response};
+use shared::wire::Nothing;
+use wire::{CONTRACT, Moved};
 use worker::{Context, Env, Result, ScheduleContext, ScheduledEvent, event};
-
-const CONTRACT: Contract<Clock> = Contract::post("taxi-dispatch-tick").cron();
-
-#[derive(Deserialize)]
-struct Ask {}
-
-/// How many rides and drivers one tick moved.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Moved {
-    success: bool,
-    widened: u32,
-    expired: u32,
-    drivers_offline: u32,
-    drivers_released: u32,
-}
 
 #[event(start)]
 fn start() {
@@ -28,7 +16,7 @@ fn start() {
 
 #[event(fetch)]
 async fn fetch(req: Request, env: Env, ctx: Context) -> Result<Response> {
-    Ok(edge::serve(req, env, ctx, &CONTRACT, |cx, _: Ask| run(cx)).await)
+    Ok(edge::serve(req, env, ctx, &CONTRACT, |cx, _: Nothing| run(cx)).await)
 }
 
 #[event(scheduled)]

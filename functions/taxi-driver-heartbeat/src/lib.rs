@@ -1,33 +1,11 @@
 //! `POST /functions/v1/taxi-driver-heartbeat`: where a driver is, and whether he is online.
 //! Positions are claims; what is believed of them is decided in Postgres: migrations/20261121094500_ride_dispatch.sql.
 
-use serde::{Deserialize, Serialize};
-use shared::edge::{self, Answer, Contract, Cx, Limit, Reply, Request, Response, User};
-use uuid::Uuid;
+pub mod wire;
+
+use shared::edge::{self, Answer, Cx, Reply, Request, Response, User};
+use wire::{Ask, CONTRACT};
 use worker::{Context, Env, Result, event};
-
-const CONTRACT: Contract<User> =
-    Contract::post("taxi-driver-heartbeat").user().limit(Limit::Heartbeat).rpc_refuses(&["ACTIVE_RIDE_EXISTS"]);
-
-#[derive(Serialize, Deserialize)]
-struct Ask {
-    #[serde(alias = "isOnline")]
-    is_online: bool,
-    /// Required while online.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    lat: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    lng: Option<f64>,
-    /// Degrees, 0 to 359.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    heading: Option<f64>,
-    /// km/h, 0 to 200.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    speed: Option<f64>,
-    /// Legacy: the caller's own driver row, or the caller; Postgres refuses anybody else.
-    #[serde(rename = "driverId", alias = "driver_id", skip_serializing_if = "Option::is_none")]
-    driver_id: Option<Uuid>,
-}
 
 #[event(start)]
 fn start() {

@@ -2,38 +2,15 @@
 //! Amount, payer and shares come from the ride, in Postgres: migrations/20261121095500_ride_payments.sql. A card or a phone is
 //! asked through the provider's adapter, as for any other payment; its settlement collects the ride.
 
-use serde::{Deserialize, Serialize};
+pub mod wire;
+
 use serde_json::{Map, Value, json};
-use shared::edge::{self, Answer, Contract, Cx, Limit, Reply, Request, Response, User};
+use shared::edge::{self, Answer, Cx, Reply, Request, Response, User};
 use shared::error::NOT_CONFIGURED;
 use shared::payments::checkout::{self, Order, Payment, Purpose};
 use shared::payments::gateway;
-use uuid::Uuid;
+use wire::{Ask, CONTRACT, Method};
 use worker::{Context, Env, Result, event};
-
-const CONTRACT: Contract<User> = Contract::post("taxi-payment").user().limit(Limit::Payment).rpc_refuses(&[
-    "RIDE_NOT_PAYABLE",
-    "ALREADY_PAID",
-    "PAYMENT_IN_PROGRESS",
-    "NOT_CASH",
-    "INSUFFICIENT_FUNDS",
-    "WALLET_BLOCKED",
-    "AMOUNT_OUT_OF_RANGE",
-    "FRAUD_BLOCKED",
-    "MFA_REQUIRED",
-    "NOT_PAYABLE",
-    "AMOUNT_NOT_SUPPORTED",
-]);
-
-#[derive(Clone, Copy, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Method {
-    Wallet,
-    Card,
-    OrangeMoney,
-    MtnMoney,
-    Cash,
-}
 
 impl Method {
     /// Who asks the payer; `None` where nobody outside has to be asked.
@@ -45,27 +22,6 @@ impl Method {
             Self::Wallet | Self::Cash => None,
         }
     }
-}
-
-/// Legacy bodies also carry amounts and ids of others: unknown here, so they go no further.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Ask {
-    #[serde(alias = "tripId", alias = "ride_id", alias = "trip_id")]
-    ride_id: Uuid,
-    /// May be left out when the driver confirms cash.
-    #[serde(alias = "payment_method", skip_serializing_if = "Option::is_none")]
-    payment_method: Option<Method>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    confirm: Option<bool>,
-    /// Legacy: must be the caller.
-    #[serde(alias = "customer_id", skip_serializing_if = "Option::is_none")]
-    customer_id: Option<Uuid>,
-    /// Of the payer, for mobile money.
-    #[serde(alias = "phoneNumber", skip_serializing)]
-    phone: Option<String>,
-    #[serde(rename = "idempotency_key", alias = "idempotencyKey", skip_serializing_if = "Option::is_none")]
-    idempotency_key: Option<String>,
 }
 
 #[event(start)]

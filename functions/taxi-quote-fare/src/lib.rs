@@ -1,37 +1,11 @@
 //! `POST /functions/v1/taxi-quote-fare`: what a ride costs, and for how long we stand by it.
 //! The formula and the surge live in Postgres: migrations/20261121094200_ride_fares.sql.
 
-use serde::{Deserialize, Serialize};
-use shared::edge::{self, Answer, Contract, Cx, Reply, Request, Response, User};
+pub mod wire;
+
+use shared::edge::{self, Answer, Cx, Reply, Request, Response, User};
+use wire::{Ask, CONTRACT};
 use worker::{Context, Env, Result, event};
-
-const CONTRACT: Contract<User> = Contract::post("taxi-quote-fare").user().rpc_refuses(&["OUT_OF_AREA"]);
-
-#[derive(Serialize, Deserialize)]
-struct Point {
-    lat: f64,
-    lng: f64,
-}
-
-/// Two points make a binding quote; the legacy numbers only an estimate. No price is ever read.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Ask {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pickup: Option<Point>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    dropoff: Option<Point>,
-    #[serde(alias = "vehicle_type", skip_serializing_if = "Option::is_none")]
-    vehicle_type: Option<String>,
-    #[serde(alias = "distance_km", skip_serializing_if = "Option::is_none")]
-    distance_km: Option<f64>,
-    #[serde(alias = "duration_min", skip_serializing_if = "Option::is_none")]
-    duration_min: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    lat: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    lng: Option<f64>,
-}
 
 #[event(start)]
 fn start() {

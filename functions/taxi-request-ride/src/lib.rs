@@ -1,35 +1,11 @@
 //! `POST /functions/v1/taxi-request-ride`: orders a ride; the drivers near it are told.
 //! Price, shares and customer are frozen in Postgres: migrations/20261121094400_ride_requests.sql.
 
-use serde::{Deserialize, Serialize};
-use shared::edge::{self, Answer, Contract, Cx, Reply, Request, Response, User};
-use uuid::Uuid;
+pub mod wire;
+
+use shared::edge::{self, Answer, Cx, Reply, Request, Response, User};
+use wire::{Ask, CONTRACT};
 use worker::{Context, Env, Result, event};
-
-const CONTRACT: Contract<User> =
-    Contract::post("taxi-request-ride").user().rpc_refuses(&["ACTIVE_RIDE_EXISTS", "QUOTE_EXPIRED", "OUT_OF_AREA"]);
-
-#[derive(Serialize, Deserialize)]
-struct Place {
-    lat: f64,
-    lng: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    address: Option<String>,
-}
-
-/// Legacy clients also send a price, a distance and a duration: unknown here, so they go no further.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Ask {
-    pickup: Place,
-    dropoff: Place,
-    #[serde(alias = "vehicle_type", skip_serializing_if = "Option::is_none")]
-    vehicle_type: Option<String>,
-    #[serde(alias = "quote_id", skip_serializing_if = "Option::is_none")]
-    quote_id: Option<Uuid>,
-    #[serde(rename = "idempotency_key", alias = "idempotencyKey", skip_serializing_if = "Option::is_none")]
-    idempotency_key: Option<String>,
-}
 
 #[event(start)]
 fn start() {

@@ -1,36 +1,11 @@
 //! `POST /functions/v1/taxi-update-ride-status`: moves a ride one step, with the driver, the notices and the money.
 //! Who may take which step is a table in Postgres: migrations/20261121094800_ride_states.sql.
 
-use serde::{Deserialize, Serialize};
-use shared::edge::{self, Answer, Contract, Cx, Reply, Request, Response, User};
-use uuid::Uuid;
+pub mod wire;
+
+use shared::edge::{self, Answer, Cx, Reply, Request, Response, User};
+use wire::{Ask, CONTRACT};
 use worker::{Context, Env, Result, event};
-
-const CONTRACT: Contract<User> = Contract::post("taxi-update-ride-status").user().rpc_refuses(&["INVALID_TRANSITION"]);
-
-#[derive(Clone, Copy, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Status {
-    Requested,
-    Accepted,
-    Arriving,
-    #[serde(alias = "started")]
-    PickedUp,
-    InProgress,
-    Completed,
-    Cancelled,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Ask {
-    #[serde(alias = "tripId", alias = "ride_id")]
-    ride_id: Uuid,
-    status: Status,
-    /// 1 to 300 characters; required to cancel.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
-}
 
 #[event(start)]
 fn start() {

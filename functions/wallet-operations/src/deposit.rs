@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 use shared::edge::{Answer, ApiError, Cx, Reply, User};
 use shared::payments::checkout::{self, Order, Purpose};
 use shared::payments::confirm;
+use shared::wire::Yes;
 
-use crate::{Ask, CASH};
+use crate::wire::{Ask, CASH, Deposit, Operation};
 
 /// What the wallet holds while the payment is open.
 #[derive(Deserialize)]
@@ -35,11 +36,18 @@ pub async fn handle(cx: &Cx<User>, ask: Ask, key: Option<String>) -> Answer<Repl
     };
     let payment = checkout::start(cx, &order).await?;
     let held: Held = cx.rpc_read("payment_get", &json!({ "payment_id": payment.id, "look": "only" })).await?;
-    let body = json!({
-        "success": true, "operation": "deposit", "status": payment.status, "new_balance": held.balance.unwrap_or(0),
-        "payment_id": payment.provider_payment_id, "checkout_url": payment.checkout_url, "amount": payment.amount, "fee": payment.fee,
-        "total": payment.total, "currency": payment.currency,
-    });
+    let body = Deposit {
+        success: Yes,
+        operation: Operation::Deposit,
+        status: payment.status,
+        new_balance: held.balance.unwrap_or(0),
+        payment_id: payment.provider_payment_id,
+        checkout_url: payment.checkout_url,
+        amount: payment.amount,
+        fee: payment.fee,
+        total: payment.total,
+        currency: payment.currency,
+    };
     Ok(Reply { replayed: !payment.fresh, ..Reply::json(202, &body)? })
 }
 

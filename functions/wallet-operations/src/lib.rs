@@ -2,63 +2,13 @@
 //! The balance rules live in Postgres: migrations/…_wallet_operations.sql. A deposit is a payment: `shared::payments`.
 
 mod deposit;
+pub mod wire;
 
-use serde::{Deserialize, Serialize};
-use shared::edge::{self, Answer, ApiError, Contract, Cx, Limit, Refusal, Reply, Request, Response, User};
+use serde::Serialize;
+use shared::edge::{self, Answer, ApiError, Cx, Reply, Request, Response, User};
 use shared::money::{Amount, Currency};
-use shared::payments::Customer;
+use wire::{Ask, CONTRACT, Operation};
 use worker::{Context, Env, Result, event};
-
-const CASH: Refusal = Refusal::new(409, "METHOD_NOT_AVAILABLE", "cash is credited by an agent, through a transfer");
-const CONTRACT: Contract<User> =
-    Contract::post("wallet-operations").user().limit(Limit::Payment).refuses(&[CASH]).rpc_refuses(&[
-        "AMOUNT_OUT_OF_RANGE",
-        "AMOUNT_NOT_SUPPORTED",
-        "RECIPIENT_REQUIRED",
-        "RECIPIENT_NOT_FOUND",
-        "RECIPIENT_UNAVAILABLE",
-        "SELF_TRANSFER",
-        "INSUFFICIENT_FUNDS",
-        "DUPLICATE_SUSPECTED",
-        "METHOD_NOT_AVAILABLE",
-        "WALLET_BLOCKED",
-        "LIMIT_EXCEEDED",
-        "FRAUD_BLOCKED",
-        "MFA_REQUIRED",
-    ]);
-
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Operation {
-    Preview,
-    Deposit,
-    Withdraw,
-    Transfer,
-}
-
-#[derive(Debug, Deserialize)]
-struct Ask {
-    operation: Option<Operation>,
-    action: Option<Operation>,
-    amount: Option<Amount>,
-    currency: Option<Currency>,
-    #[serde(rename = "for")]
-    preview_of: Option<Operation>,
-    #[serde(alias = "receiver_id")]
-    recipient_id: Option<String>,
-    sender_id: Option<String>,
-    description: Option<String>,
-    method: Option<String>,
-    #[serde(alias = "phoneNumber")]
-    phone: Option<String>,
-    return_url: Option<String>,
-    customer: Option<Customer>,
-    payment_id: Option<String>,
-    #[serde(alias = "idempotencyKey")]
-    idempotency_key: Option<String>,
-    #[serde(default)]
-    confirm_duplicate: bool,
-}
 
 /// What Postgres is asked; every field is named here, so nothing else a client sends is written anywhere.
 #[derive(Serialize)]

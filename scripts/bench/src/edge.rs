@@ -45,7 +45,7 @@ pub async fn run(settings: &Settings, machine: &mut Machine) -> Result<Vec<Edge>
     let tools = tools::ensure().await?;
     if settings.subjects.contains(&Name::Cauris) {
         eprintln!("building what ships (--release)");
-        build_ours(&tools).await?;
+        build_ours().await?;
     }
     let stack = Stack::start(options(dir.path())).await?;
     let mut world = World::set_up(&stack.db_url, settings.plan(Suite::Edge).callers).await?;

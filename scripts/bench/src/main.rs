@@ -18,6 +18,7 @@ mod machine;
 mod report;
 mod rows;
 mod size;
+mod soak;
 mod stats;
 mod subject;
 mod traffic;
@@ -43,13 +44,15 @@ enum Suite {
     Ledger,
     /// Bytes of every function
     Size,
+    /// A million calls: memory that does not grow, and no 5xx; only when it is named
+    Soak,
 }
 
 /// Ours and the peers', interleaved in one run
 #[derive(Parser)]
 #[command(name = "bench", bin_name = "cargo xtask bench")]
 struct Settings {
-    /// What to measure; everything when none is named
+    /// What to measure; everything but soak when none is named
     suites: Vec<Suite>,
     /// Write the figures as flat rows
     #[arg(long, value_name = "FILE")]
@@ -66,12 +69,15 @@ struct Settings {
     /// How long each subject is warmed up: before a case, in ledger before each turn [default: 10; ledger: 0.75]
     #[arg(long, alias = "warmup")]
     warm_up: Option<f64>,
-    /// Suite edge: requests under way at once
+    /// Suites edge and soak: requests under way at once
     #[arg(long, default_value_t = 8)]
     connections: usize,
     /// Users whose wallets the load is spread over [default: 400; ledger: 2000]
     #[arg(long)]
     callers: Option<usize>,
+    /// Suite soak: how many are sent, after a fifth of them to warm up
+    #[arg(long, default_value_t = 1_000_000)]
+    requests: usize,
     /// Suite edge: some cases only
     #[arg(long, value_delimiter = ',', default_values_t = Case::ALL)]
     cases: Vec<Case>,
@@ -93,7 +99,7 @@ impl Settings {
     /// What was asked for; what was not is the suite's own.
     fn plan(&self, suite: Suite) -> Plan {
         let (rounds, seconds, warm_up, callers) = match suite {
-            Suite::Edge | Suite::Size => (5, 3.0, 10.0, 400),
+            Suite::Edge | Suite::Size | Suite::Soak => (5, 3.0, 10.0, 400),
             // 27 turns a round: less than four minutes.
             Suite::Ledger => (3, 1.0, 0.75, 2000),
         };
@@ -106,7 +112,7 @@ impl Settings {
     }
 
     fn wants(&self, suite: Suite) -> bool {
-        self.suites.is_empty() || self.suites.contains(&suite)
+        (self.suites.is_empty() && suite != Suite::Soak) || self.suites.contains(&suite)
     }
 
     fn check(&self) -> Result<()> {
@@ -114,7 +120,10 @@ impl Settings {
         let in_bounds = |seconds: Option<f64>| seconds.is_none_or(|seconds| (0.1..=600.0).contains(&seconds));
         ensure!(in_bounds(self.seconds), "--seconds is between 0.1 and 600");
         ensure!(in_bounds(self.warm_up), "--warm-up is between 0.1 and 600");
-        for (suite, clients) in [(Suite::Edge, self.connections), (Suite::Ledger, ledger::MOST_CLIENTS)] {
+        ensure!(self.requests >= 1_000, "--requests starts at 1000: a slope needs its readings");
+        let clients =
+            [(Suite::Edge, self.connections), (Suite::Soak, self.connections), (Suite::Ledger, ledger::MOST_CLIENTS)];
+        for (suite, clients) in clients {
             let enough = !self.wants(suite) || self.plan(suite).callers >= 2 * clients;
             ensure!(enough, "--callers is at least two for each of {clients} connections");
         }
@@ -152,6 +161,9 @@ async fn run(settings: &Settings) -> Result<()> {
     if settings.wants(Suite::Size) {
         rows.extend(size::run().await?.into_iter().map(Row::Size));
     }
+    if settings.wants(Suite::Soak) {
+        rows.push(Row::Soak(soak::run(settings, &mut machine).await?));
+    }
     let machine = machine.describe();
     print!("{}", report::terminal(&rows, &machine));
     if let Some(file) = &settings.json {
@@ -177,7 +189,10 @@ mod tests {
     fn suites_are_named_or_all_of_them_run() {
         let some = parse("bench size --json rows.json").expect("it parses");
         assert!(some.wants(Suite::Size) && !some.wants(Suite::Edge) && !some.wants(Suite::Ledger));
+        let soak = parse("bench soak --requests 20000").expect("it parses");
+        assert!(soak.wants(Suite::Soak) && soak.requests == 20_000 && !soak.wants(Suite::Edge));
         let all = parse("bench").expect("it parses");
+        assert!(!all.wants(Suite::Soak), "half an hour is asked for");
         assert!(
             [Suite::Edge, Suite::Ledger, Suite::Size].map(|suite| all.wants(suite)) == [true; 3]
                 && all.cases == Case::ALL
@@ -206,6 +221,8 @@ mod tests {
             "bench edge --connections 8 --callers 15",
             "bench ledger --callers 127",
             "bench --seconds 0",
+            "bench soak --requests 999",
+            "bench soak --callers 15",
             "bench ledgers",
         ] {
             assert!(parse(line).is_err(), "{line}");

@@ -29,7 +29,25 @@ fn tables(rows: &[Row]) -> Vec<(String, Table)> {
     if sizes.len() > 1 {
         tables.push(("size of the WebAssembly".to_owned(), sizes));
     }
+    tables.extend(rows.iter().filter_map(soak_table));
     tables
+}
+
+fn soak_table(row: &Row) -> Option<(String, Table)> {
+    let Row::Soak(soak) = row else { return None };
+    let zero = if soak.is_zero { "zero" } else { "it grows" };
+    let table = [
+        ("requests", soak.requests.to_string()),
+        ("edge CPU µs", format!("{:.1}", soak.cpu_us)),
+        ("req/s", format!("{:.0}", soak.rps)),
+        ("4xx, as asked for", soak.refused.to_string()),
+        ("5xx", soak.failed.to_string()),
+        ("memory MiB", format!("{} to {}", soak.first_mib, soak.last_mib)),
+        ("MiB per 100k requests", format!("{:.2} ({:.2} to {:.2})", soak.mib_per_100k, soak.low, soak.high)),
+        ("slope", zero.to_owned()),
+    ];
+    let (head, line) = table.into_iter().map(|(name, figure)| (name.to_owned(), figure)).unzip();
+    Some((format!("soak, {}", soak.case), vec![head, line]))
 }
 
 fn edge_table(case: &str, rows: &[&Edge]) -> Table {

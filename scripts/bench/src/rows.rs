@@ -47,12 +47,34 @@ pub struct Size {
     pub gzip_bytes: u64,
 }
 
+/// Suite `soak`: what so many calls cost, and what they left behind in memory.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Soak {
+    pub suite: &'static str,
+    pub case: &'static str,
+    pub requests: usize,
+    pub cpu_us: f64,
+    pub rps: f64,
+    /// 4xx, all of them asked for.
+    pub refused: usize,
+    /// 5xx, and connections that broke.
+    pub failed: usize,
+    pub first_mib: u64,
+    pub last_mib: u64,
+    /// The slope of memory, and between what it lies.
+    pub mib_per_100k: f64,
+    pub low: f64,
+    pub high: f64,
+    pub is_zero: bool,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Row {
     Edge(Edge),
     Ledger(Ledger),
     Size(Size),
+    Soak(Soak),
 }
 
 pub fn write(rows: &[Row], file: &Path) -> Result<()> {

@@ -171,14 +171,9 @@ fn fixture() -> PathBuf {
 }
 
 /// What is measured is what ships.
-pub async fn build_ours(tools: &Tools) -> Result<()> {
+pub async fn build_ours() -> Result<()> {
     build::build(&["gateway".into(), "wallet-operations".into()], Profile::Release).await?;
-    let mut launch = Launch::new("worker-build", &tools.worker_build).arg("--release").dir(fixture());
-    launch = launch.env("CARGO", build::cargo());
-    for (name, value) in tools.build_env() {
-        launch = launch.env(name, value);
-    }
-    output(launch).await.context("the hello fixture cannot be bundled")?;
+    build::fixture("hello", Profile::Release).await?;
     Ok(())
 }
 

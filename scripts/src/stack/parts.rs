@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -34,6 +35,7 @@ pub async fn start_sandbox(ports: &Ports) -> Result<sandbox::Handle> {
 pub fn vars(options: &Options, ports: &Ports, sandbox_url: &str) -> BTreeMap<String, String> {
     let mut vars = keys::worker_vars();
     vars.insert("POSTGREST_URL".into(), format!("http://127.0.0.1:{}", ports.rest));
+    vars.insert("JWT_JWKS_URL".into(), format!("http://127.0.0.1:{}/rpc/jwks", ports.rest));
     vars.insert("MONEROO_URL".into(), sandbox_url.into());
     vars.insert("PAYMENT_CALLBACK_URL".into(), format!("http://127.0.0.1:{}/functions/v1", ports.api));
     vars.extend(sandbox::rails::dev_vars(sandbox_url));
@@ -90,4 +92,23 @@ async fn login_url(db_url: &str, ours: bool) -> Result<String> {
     let client = postgres::connect(db_url).await?;
     client.batch_execute(&sql).await.map_err(|error| anyhow::anyhow!("{}", postgres::causes(&error)))?;
     Ok(login)
+}
+
+/// Whether it works from end to end. What health found out holds for five seconds, and it may have looked before the database
+/// was there.
+pub async fn check_health(api_url: &str) -> Result<()> {
+    let client = reqwest::Client::builder().no_proxy().build()?;
+    let deadline = Instant::now() + Duration::from_secs(15);
+    loop {
+        let answer = client.get(format!("{}/functions/v1/health", api_url)).send().await?;
+        let (status, body) = (answer.status(), answer.text().await?);
+        if status.is_success() {
+            break;
+        }
+        ensure!(Instant::now() < deadline, "the stack is not healthy: {status} {body}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    // Asked for its keys, the identity service makes the first one; so nobody's first token is ahead of its key.
+    client.get(format!("{}/auth/v1/.well-known/jwks.json", api_url)).send().await?;
+    Ok(())
 }

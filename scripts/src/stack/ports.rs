@@ -1,4 +1,4 @@
-//! Four ports: those asked for, or free ones.
+//! Five ports: those asked for, or free ones.
 
 use std::net::{Ipv4Addr, TcpListener};
 
@@ -12,6 +12,7 @@ pub struct Ports {
     pub db: u16,
     pub rest: u16,
     pub sandbox: u16,
+    pub mail: u16,
 }
 
 impl Ports {
@@ -19,6 +20,7 @@ impl Ports {
     pub fn take(options: &Options) -> Result<Self> {
         let api = Taken::port(options.api_port, "the functions", "--api-port")?;
         let sandbox = Taken::port(options.sandbox_port, "the payment sandbox", "--sandbox-port")?;
+        let mail = Taken::port(options.mail_port, "the mail page", "--mail-port")?;
         let rest = Taken::port(options.rest_port, "the REST gateway", "--rest-port")?;
         let db = match options.database_url {
             Some(_) => None,
@@ -27,6 +29,7 @@ impl Ports {
         Ok(Self {
             api: api.number,
             sandbox: sandbox.number,
+            mail: mail.number,
             rest: rest.number,
             db: db.map(|taken| taken.number).unwrap_or_default(),
         })
@@ -55,10 +58,10 @@ mod tests {
     #[test]
     fn free_ports_differ_and_a_taken_one_names_its_option() {
         let ports = Ports::take(&Options::ephemeral("x")).expect("free ports");
-        let mut numbers = vec![ports.api, ports.db, ports.rest, ports.sandbox];
+        let mut numbers = vec![ports.api, ports.db, ports.rest, ports.sandbox, ports.mail];
         numbers.sort_unstable();
         numbers.dedup();
-        assert_eq!(numbers.len(), 4);
+        assert_eq!(numbers.len(), 5);
         let holder = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let db_port = holder.local_addr().expect("bound").port();
         let error = Ports::take(&Options { db_port, ..Options::ephemeral("x") }).expect_err("taken").to_string();

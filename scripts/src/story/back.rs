@@ -12,7 +12,7 @@ use crate::keys;
 const BY_CARD: i64 = 50_000;
 const WITHDRAWN: i64 = 5_000;
 
-impl Story {
+impl Story<'_> {
     /// A top-up by card, refunded to the card by an admin: the wallet is debited first, the provider sends the rest.
     pub(super) async fn refund(&mut self, cast: &Cast, admin: &Person, price: i64) -> Result<()> {
         let customer = &cast.customer;

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio_postgres::Client;
 use uuid::Uuid;
 
-use crate::keys::{self, TokenOptions};
-use crate::postgres;
+use crate::process::{Launch, output};
+use crate::stack::Stack;
+use crate::{house, keys, postgres};
 
 pub struct Person {
     pub name: &'static str,
@@ -18,18 +19,24 @@ pub struct Person {
 }
 
 impl Person {
-    pub async fn sign_up(db: &Client, name: &'static str, family: &str) -> Result<Self> {
-        let id = keys::random_uuid();
-        let email = format!("{}.{}@example.com", name.to_lowercase(), &id.simple().to_string()[..8]);
-        let names = json!({ "first_name": name, "last_name": family });
-        db.execute(
-            "insert into auth.users (id, email, raw_user_meta_data) values ($1, $2, $3)",
-            &[&id, &email, &names],
-        )
-        .await
-        .map_err(|error| anyhow!("{name} cannot sign up: {}", postgres::causes(&error)))?;
-        let token = keys::user_token(&id, &TokenOptions::default());
-        Ok(Self { name, id, token })
+    /// As an app does it: `supabase.auth.signUp`, with the unmodified client.
+    pub async fn sign_up(stack: &Stack, name: &'static str, family: &str) -> Result<Self> {
+        let serial = keys::random_uuid().simple().to_string();
+        let person = json!({
+            "email": format!("{}.{}@example.com", name.to_lowercase(), &serial[..8]),
+            "password": format!("cauris-{serial}"),
+            "data": { "first_name": name, "last_name": family },
+        });
+        let launch = Launch::new("sign-up", stack.node())
+            .arg(house::root().join("scripts/story/sign_up.mjs"))
+            .env("CAURIS_URL", &stack.api_url)
+            .env("CAURIS_KEY", keys::PUBLISHABLE_KEY)
+            .env("CAURIS_PERSON", person.to_string());
+        let said = output(launch).await.with_context(|| format!("{name} cannot sign up"))?;
+        let session: Value = serde_json::from_str(said.trim()).with_context(|| format!("no session: {said}"))?;
+        let (id, token) = (session["id"].as_str(), session["access_token"].as_str());
+        let (Some(id), Some(token)) = (id, token) else { bail!("{name} has no session: {said}") };
+        Ok(Self { name, id: id.parse()?, token: token.to_owned() })
     }
 
     /// What an office does once it has seen licence and motorbike.

@@ -9,19 +9,26 @@ use serde::Deserialize;
 use crate::house;
 
 /// Every variable that some function may read. A name that nobody reads is a mistake, and said so.
-const KNOWN: [&str; 12] = [
+const KNOWN: [&str; 19] = [
     "ALLOWED_ORIGINS",
     "ANON_KEY",
+    "AUTH_AUTOCONFIRM",
+    "BREAKER_FAILURES",
     "JWT_AUDIENCE",
     "JWT_ISSUER",
     "JWT_JWKS",
+    "JWT_JWKS_MAX_AGE_S",
+    "JWT_JWKS_URL",
     "LOG",
     "MONEROO_URL",
     "PAYMENT_CALLBACK_URL",
     "PAYMENT_ENVIRONMENT",
     "PAYMENT_RETURN_URL",
     "POSTGREST_URL",
+    "PUBLISHABLE_KEYS",
     "RETURN_ORIGINS",
+    "SITE_URL",
+    "SUPABASE_URL",
 ];
 
 #[derive(Debug)]

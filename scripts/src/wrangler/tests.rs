@@ -12,12 +12,22 @@ ANON_KEY = "anon"
 JWT_AUDIENCE = "authenticated"
 JWT_ISSUER = "https://auth.example.com"
 JWT_JWKS = '{"keys":[]}'
+JWT_JWKS_MAX_AGE_S = "600"
+JWT_JWKS_URL = ""
 LOG = "on"
 POSTGREST_URL = "https://rest.example.com"
 [[ratelimits]]
 name = "payment"
 namespace_id = "1002"
 simple = { limit = 20, period = 60 }
+[[ratelimits]]
+name = "default"
+namespace_id = "1001"
+simple = { limit = 100, period = 60 }
+[[ratelimits]]
+name = "server"
+namespace_id = "1006"
+simple = { limit = 1000, period = 60 }
 [env.staging]
 routes = [{ pattern = "staging.example.com/*", zone_name = "example.com" }]
 [env.staging.vars]
@@ -26,12 +36,22 @@ ANON_KEY = "anon"
 JWT_AUDIENCE = "authenticated"
 JWT_ISSUER = "https://auth.example.com"
 JWT_JWKS = '{"keys":[]}'
+JWT_JWKS_MAX_AGE_S = "600"
+JWT_JWKS_URL = ""
 LOG = "off"
 POSTGREST_URL = "https://rest.staging.example.com"
 [[env.staging.ratelimits]]
 name = "payment"
 namespace_id = "2002"
 simple = { limit = 20, period = 60 }
+[[env.staging.ratelimits]]
+name = "default"
+namespace_id = "2001"
+simple = { limit = 100, period = 60 }
+[[env.staging.ratelimits]]
+name = "server"
+namespace_id = "2006"
+simple = { limit = 1000, period = 60 }
 "#;
 
 fn function(name: &str, auth: Auth, limit: Limit, bindings: &[Binding]) -> Function {
@@ -44,6 +64,7 @@ fn function(name: &str, auth: Auth, limit: Limit, bindings: &[Binding]) -> Funct
         aliases: Vec::new(),
         crons: Vec::new(),
         crate_types: vec!["cdylib".into()],
+        durable: vec![],
     }
 }
 
@@ -110,10 +131,36 @@ fn the_gateway_is_bound_to_every_name_and_never_to_itself() {
 }
 
 #[test]
+fn objects_are_bound_to_whom_they_serve_and_held_by_a_worker_without_a_route() {
+    let counters = function("counters", Auth::Public, Limit::None, &[]);
+    let counters = Function { durable: vec!["Limiter".into(), "Meter".into()], ..counters };
+    let public = function("health", Auth::Public, Limit::None, &[]);
+    let all = [counters.clone(), wallet(), public.clone()];
+    let bound = |file: &toml::Value| -> Vec<(String, String, String)> {
+        let text = |entry: &toml::Value, key: &str| entry[key].as_str().unwrap().to_string();
+        let bindings = file["durable_objects"]["bindings"].as_array().unwrap();
+        bindings.iter().map(|one| (text(one, "name"), text(one, "class_name"), text(one, "script_name"))).collect()
+    };
+    let meter = |script: &str| ("METER".to_string(), "Meter".to_string(), script.to_string());
+    let limits = |script: &str| ("LIMITS".to_string(), "Limiter".to_string(), script.to_string());
+    let wallet = rendered(&wallet(), &all);
+    assert_eq!(bound(&wallet.clone().into()), [meter("counters")], "minutes are the platform's to count");
+    assert_eq!(bound(&wallet["env"]["staging"]), [meter("counters-staging")]);
+    assert_eq!(bound(&rendered(&public, &all).into()), [limits("counters"), meter("counters")]);
+    let file = rendered(&counters, &all);
+    assert!(!file.contains_key("routes") && !file.contains_key("durable_objects"));
+    let held = toml::Value::from(vec!["Limiter", "Meter"]);
+    assert_eq!(file["migrations"][0]["new_sqlite_classes"], held);
+    assert_eq!(file["env"]["staging"]["migrations"][0]["new_sqlite_classes"], held);
+    let gateway = function("gateway", Auth::Public, Limit::None, &[]);
+    assert!(services(&[counters, gateway]).is_empty(), "nobody calls them by name");
+}
+
+#[test]
 fn each_binding_brings_its_variables_and_its_secrets() {
     let all = [Binding::Db, Binding::Service, Binding::Moneroo, Binding::Internal];
     let sweeper = function("sweeper", Auth::Cron, Limit::Cron, &all);
-    assert_eq!(vars(&sweeper).len(), 9);
+    assert_eq!(vars(&sweeper).len(), 10);
     assert_eq!(
         secrets(&sweeper),
         ["INTERNAL_API_KEY", "MONEROO_SECRET_KEY", "MONEROO_WEBHOOK_SECRET", "PAYMENT_TAG_KEY", "SERVICE_ROLE_KEY"]
@@ -127,7 +174,7 @@ fn what_the_environments_lack_is_said_with_the_function_that_needs_it() {
     let environments = Environments::parse(ROOT).unwrap();
     let payer = function("payer", Auth::Public, Limit::Payment, &[Binding::Moneroo]);
     let error = render(&payer, &[], &environments).unwrap_err().to_string();
-    assert!(error.contains("MONEROO_URL") && error.contains("functions/payer"), "{error}");
+    assert!(error.contains("BREAKER_FAILURES") && error.contains("functions/payer"), "{error}");
     let beating = function("beating", Auth::Public, Limit::Heartbeat, &[]);
     let error = render(&beating, &[], &environments).unwrap_err().to_string();
     assert!(error.contains("heartbeat") && error.contains("functions/beating"), "{error}");

@@ -8,7 +8,10 @@ use wasm_bindgen::JsValue;
 
 use super::js;
 use crate::auth::Issuer;
+use crate::identity::IdentitySettings;
+use crate::jwks::FRESH_MS;
 use crate::payments::{RAILS, Settings, moneroo};
+use crate::resilience::Rule;
 use crate::secret::Secret;
 
 #[derive(Debug)]
@@ -17,11 +20,20 @@ pub struct Config {
     pub anon_key: String,
     pub service_key: Secret,
     pub issuer: Issuer,
+    /// Where the public keys of tokens are published; empty: the inline ones are all there are.
+    pub jwks_url: String,
+    /// How long they are believed; ten minutes, or less.
+    pub jwks_max_age_ms: u64,
+    /// A Supabase project that serves what we do not; empty: there is none.
+    pub supabase_url: String,
+    /// Opaque keys of frontends: `sb_publishable_...`.
+    pub publishable_keys: Vec<Secret>,
     pub allowed_origins: Vec<String>,
     pub log: bool,
-    /// The platform's rate limiter is bound; bare workerd has none.
-    pub has_limiter: bool,
+    /// When a provider that fails is left alone (N60).
+    pub breaker: Rule,
     pub settings: Rc<Settings>,
+    pub identity: Rc<IdentitySettings>,
 }
 
 thread_local! {
@@ -45,6 +57,8 @@ fn read(env: &JsValue) -> Config {
     let text = |name| js::text(env, name).trim().to_owned();
     let secret = |name| Secret::new(text(name));
     let hs256 = text("JWT_SECRET");
+    let secrets = |name| list(&text(name)).into_iter().map(Secret::new).collect::<Vec<_>>();
+    let audience = Some(text("JWT_AUDIENCE")).filter(|a| !a.is_empty()).unwrap_or_else(|| "authenticated".to_owned());
     Config {
         postgrest_url: text("POSTGREST_URL"),
         anon_key: text("ANON_KEY"),
@@ -54,13 +68,25 @@ fn read(env: &JsValue) -> Config {
             hs256: (!hs256.is_empty()).then(|| Hs256Key::new(hs256.as_bytes())),
             public: Issuer::public_keys(&text("JWT_JWKS")),
             issuer: text("JWT_ISSUER"),
-            audience: Some(text("JWT_AUDIENCE"))
-                .filter(|a| !a.is_empty())
-                .unwrap_or_else(|| "authenticated".to_owned()),
+            audience: audience.clone(),
         },
+        jwks_url: text("JWT_JWKS_URL"),
+        jwks_max_age_ms: text("JWT_JWKS_MAX_AGE_S").parse().map_or(FRESH_MS, |s: u64| s.saturating_mul(1000)),
+        supabase_url: text("SUPABASE_URL").trim_end_matches('/').to_owned(),
+        publishable_keys: secrets("PUBLISHABLE_KEYS"),
+        identity: Rc::new(IdentitySettings {
+            keys_secret: secret("AUTH_KEYS_SECRET"),
+            issuer: text("JWT_ISSUER"),
+            audience,
+            site_url: text("SITE_URL"),
+            redirect_origins: list(&text("RETURN_ORIGINS")),
+            autoconfirm: text("AUTH_AUTOCONFIRM") == "on",
+            secret_keys: secrets("SECRET_KEYS"),
+            service_key: secret("SERVICE_ROLE_KEY"),
+        }),
         allowed_origins: list(&text("ALLOWED_ORIGINS")),
         log: text("LOG") != "off",
-        has_limiter: js::binding(env, "RATE_LIMIT").is_some(),
+        breaker: Rule { failures: text("BREAKER_FAILURES").parse().unwrap_or(5), open_ms: 60_000 },
         settings: Rc::new(Settings {
             moneroo_url: text("MONEROO_URL"),
             moneroo_secret_key: secret("MONEROO_SECRET_KEY"),

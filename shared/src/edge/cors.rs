@@ -5,20 +5,48 @@ use web_sys::{Request, Response};
 use super::config::Config;
 use super::js::{self, Head};
 
-/// What a browser's script may read.
-const EXPOSED: &str = "x-request-id, retry-after, idempotent-replayed, x-relay-error, content-range";
+/// Two years of HTTPS alone, no guessing of media types, no address of ours in other sites' logs.
+macro_rules! transport {
+    () => {
+        "\0strict-transport-security\0max-age=63072000; includeSubDomains\0x-content-type-options\0nosniff\
+         \0referrer-policy\0no-referrer"
+    };
+}
+macro_rules! guard {
+    () => {
+        concat!(
+            transport!(),
+            "\0content-security-policy\0default-src 'none'; frame-ancestors 'none'",
+            "\0cross-origin-resource-policy\0same-origin"
+        )
+    };
+}
+
+/// What a browser's script may read of our own answers.
+const EXPOSED: &str = "x-request-id, retry-after, ratelimit, ratelimit-policy, idempotent-replayed, x-relay-error, \
+    sb-error-code, x-sb-edge-region, content-range, server-timing, x-supabase-api-version";
+/// And of what we pass on: paging, versions of errors, and how far a resumable upload is.
+pub const EXPOSED_BY_UPSTREAMS: &str = "x-request-id, retry-after, ratelimit, ratelimit-policy, x-relay-error, sb-error-code, \
+    x-sb-edge-region, x-sb-error-code, server-timing, content-range, content-location, location, preference-applied, \
+    proxy-status, x-supabase-api-version, x-total-count, link, etag, tus-resumable, tus-version, tus-extension, \
+    tus-max-size, upload-offset, upload-length, upload-expires, upload-metadata";
 const METHODS: &str = "GET, POST, PUT, PATCH, DELETE, OPTIONS";
 /// Sent when a preflight names none; the list of supabase-js 2.119.
 const HEADERS: &str = "authorization, x-client-info, apikey, content-type, x-retry-count, traceparent, tracestate, baggage, idempotency-key";
-/// What every answer carries, whoever asks.
-const COMMON: &str =
-    "\0content-type\0application/json\0cache-control\0private, no-store\0x-content-type-options\0nosniff";
+/// What every JSON answer carries, whoever asks.
+const COMMON: &str = concat!("\0content-type\0application/json\0cache-control\0private, no-store", guard!());
+/// What every answer carries: an API is no page, is in no frame, and no page of others may embed it unasked.
+pub const GUARD: &str = guard!();
+/// The same over answers to somebody in particular that bring their own media types.
+pub const PRIVATE: &str = concat!("\0cache-control\0private, no-store", guard!());
+/// Files are embedded by the frontend's pages, which are of another origin.
+pub const FILES: &str = concat!(transport!(), "\0cross-origin-resource-policy\0cross-origin");
 
 /// The origin to name in the answer: `*` where any may call, the caller's own where it is listed, else none.
-pub fn origin(config: &Config, req: &Request) -> Option<String> {
+pub fn origin(config: &Config, sent: Option<&str>) -> Option<String> {
     match config.allowed_origins.as_slice() {
         [any] if any == "*" => Some("*".to_owned()),
-        listed => js::header(&req.headers(), "origin").filter(|origin| listed.contains(origin)),
+        listed => sent.filter(|origin| listed.iter().any(|one| one == origin)).map(str::to_owned),
     }
 }
 
@@ -26,22 +54,29 @@ pub fn origin(config: &Config, req: &Request) -> Option<String> {
 pub fn head(status: u16, origin: Option<&str>, request_id: &str) -> Head {
     let mut head = Head::new(status);
     head.all(COMMON);
-    if let Some(origin) = origin {
-        head.set("access-control-allow-origin", origin);
-        head.set("access-control-expose-headers", EXPOSED);
-    }
-    if origin != Some("*") {
-        head.set("vary", "origin");
-    }
+    let mut granted = String::new();
+    allow(&mut granted, origin, EXPOSED);
+    head.all(&granted);
     head.set("x-request-id", request_id);
     head
+}
+
+/// Grants `origin` to read an answer; joined as [`Head::all`] wants it. Credentials are never granted: there are no cookies.
+pub fn allow(joined: &mut String, origin: Option<&str>, exposed: &str) {
+    if let Some(origin) = origin {
+        joined.extend(["\0access-control-allow-origin\0", origin, "\0access-control-expose-headers\0", exposed]);
+    }
+    if origin != Some("*") {
+        joined.push_str("\0vary\0origin");
+    }
 }
 
 /// Answers a preflight: never authenticated, whatever headers it asks for are allowed.
 pub fn preflight(config: &Config, req: &Request, request_id: &str) -> Response {
     let mut head = Head::new(204);
+    head.all(GUARD);
     let wanted = js::header(&req.headers(), "access-control-request-headers");
-    if let Some(origin) = origin(config, req) {
+    if let Some(origin) = origin(config, js::header(&req.headers(), "origin").as_deref()) {
         head.set("access-control-allow-origin", &origin);
         head.set("access-control-allow-methods", METHODS);
         head.set("access-control-allow-headers", wanted.as_deref().unwrap_or(HEADERS));

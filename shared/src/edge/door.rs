@@ -3,22 +3,28 @@
 
 use std::rc::Rc;
 
-use js_sys::{Object, Reflect};
 use web_sys::{Request, Response};
 use worker::{Context, Env};
 
 use super::config::{self, Config};
-use super::host::Network;
-use super::postgrest::Gateway;
-use super::{cors, js, log, tokens};
+use super::limits::Gate;
+use super::overload::InFlight;
+use super::surroundings::{Address, world};
+use super::{cors, js, log, metrics, overload, tokens};
 use crate::auth;
-use crate::contract::{Auth, Limit, Spec, User};
-use crate::cx::{Reply, World};
+use crate::contract::{Auth, Spec, User};
+use crate::cx::{Reply, Seen, World};
 use crate::db::Body;
 use crate::error::{
-    Answer, ApiError, BAD_JSON, BAD_KEY, METHOD_NOT_ALLOWED, PAYLOAD_TOO_LARGE, RATE_LIMITED, UNAUTHENTICATED,
-    UNAVAILABLE, UNSUPPORTED_MEDIA_TYPE,
+    Answer, ApiError, BAD_JSON, BAD_KEY, METHOD_NOT_ALLOWED, OVERLOADED, PAYLOAD_TOO_LARGE, UNAUTHENTICATED,
+    UNSUPPORTED_MEDIA_TYPE,
 };
+use crate::limits::{self, Who};
+use crate::payments::PROVIDERS;
+use crate::trace::Trace;
+
+/// What runs after the answer has as long as the platform keeps us awake, less a margin.
+const AFTERWARDS_MS: u64 = 25_000;
 
 /// Before: nothing about the caller is known.
 pub struct Door<'a> {
@@ -29,13 +35,6 @@ pub struct Door<'a> {
     config: Rc<Config>,
 }
 
-/// The part of the URL that chooses: `wallet-transfer/preview`.
-#[derive(Default)]
-pub struct Address {
-    pub invoked_as: String,
-    pub suffix: Option<String>,
-}
-
 /// After: who asks, with what, and what is needed to answer.
 pub struct Entered {
     pub spec: &'static Spec,
@@ -44,6 +43,9 @@ pub struct Entered {
     pub internal: bool,
     pub body: Vec<u8>,
     pub world: Rc<World>,
+    pub seen: Rc<Seen>,
+    gate: Rc<Gate>,
+    _inside: Option<InFlight>,
     origin: Option<String>,
     log: bool,
 }
@@ -61,37 +63,60 @@ impl<'a> Door<'a> {
         if self.asked.method == "OPTIONS" {
             return Err(cors::preflight(&self.config, &self.req, &request_id));
         }
-        let (address, query) = self.address();
+        let address = self.address();
         let key = self.asked.idempotency_key.as_deref().map(|key| key.trim_matches('"').to_owned());
-        let world = world(&self.config, self.spec, request_id, address, key);
+        let trace = Trace::of(self.asked.traceparent.as_deref(), &request_id);
+        let gate = Gate::of(self.env, self.spec);
+        let limits = Rc::<Gate>::clone(&gate);
+        let world = world(&self.config, self.spec, limits, request_id, address, key, trace);
         let mut entered = Entered {
             spec: self.spec,
             user: None,
             internal: false,
             body: Vec::new(),
             world,
-            origin: cors::origin(&self.config, &self.req),
+            seen: Rc::new(self.seen()),
+            gate,
+            _inside: overload::begin(),
+            origin: cors::origin(&self.config, self.asked.origin.as_deref()),
             log: self.config.log,
         };
-        match self.admit(&query, &mut entered).await {
+        match self.admit(&mut entered).await {
             Ok(()) => Ok(entered),
             Err(error) => Err(entered.close(Err(error))),
         }
     }
 
-    async fn admit(&self, query: &str, entered: &mut Entered) -> Answer<()> {
+    async fn admit(&self, entered: &mut Entered) -> Answer<()> {
+        if entered._inside.is_none() {
+            return Err(OVERLOADED.into());
+        }
+        if self.spec.open {
+            entered.internal = self.has_internal_key();
+            self.within_limits(entered).await?;
+            entered.body =
+                if matches!(self.asked.method.as_str(), "GET" | "HEAD") { Vec::new() } else { self.body().await? };
+            return Ok(());
+        }
         let get = self.is_get() && self.spec.get_too;
         let put = self.asked.method == "PUT" && self.spec.put_too;
         if self.asked.method != "POST" && !get && !put {
             return Err(METHOD_NOT_ALLOWED.into());
         }
         (entered.user, entered.internal) = self.caller(entered.world.now_ms).await?;
-        // Our own backends share an address, and no limit.
-        if !entered.internal {
-            self.within_rate(entered.user.as_ref()).await?;
-        }
-        entered.body = if get { from_query(query) } else { self.body().await? };
+        self.within_limits(entered).await?;
+        entered.body = if get { from_query(&entered.seen.query) } else { self.body().await? };
         Ok(())
+    }
+
+    async fn within_limits(&self, entered: &Entered) -> Answer<()> {
+        let user = entered.user.as_ref().map(|user| user.id);
+        let who = Who { user, internal: entered.internal, address: &entered.seen.address };
+        let provider = match self.spec.auth {
+            Auth::Webhook => limits::provider(self.query("provider").as_deref(), &entered.world.invoked_as, &PROVIDERS),
+            Auth::User | Auth::Public | Auth::Cron => "",
+        };
+        entered.gate.enter(&who, provider).await
     }
 
     pub fn is_get(&self) -> bool {
@@ -105,13 +130,30 @@ impl<'a> Door<'a> {
         found.map(|(_, value)| value.to_owned())
     }
 
-    /// What stands after `/functions/v1/`, and the query.
-    fn address(&self) -> (Address, String) {
-        let (path, query) = self.asked.url.split_once('?').unwrap_or((&self.asked.url, ""));
+    fn seen(&self) -> Seen {
+        let (url, query) = self.asked.url.split_once('?').unwrap_or((&self.asked.url, ""));
+        let path = url.split_once("://").and_then(|(_, rest)| rest.find('/').and_then(|at| rest.get(at..)));
+        let only_open = |name| if self.spec.open { js::header(&self.req.headers(), name) } else { None };
+        Seen {
+            method: self.asked.method.clone(),
+            path: path.unwrap_or("/").to_owned(),
+            query: query.to_owned(),
+            authorization: self.asked.authorization.clone(),
+            apikey: only_open("apikey"),
+            api_version: only_open("x-supabase-api-version"),
+            origin: self.asked.origin.clone(),
+            user_agent: self.asked.user_agent.clone(),
+            address: self.asked.address.clone().unwrap_or_default(),
+        }
+    }
+
+    /// What stands after `/functions/v1/`.
+    fn address(&self) -> Address {
+        let path = self.asked.url.split_once('?').map_or(self.asked.url.as_str(), |(path, _)| path);
         let mut segments = path.split_once("/functions/v1/").map_or("", |(_, rest)| rest).split('/');
         let invoked_as = segments.next().unwrap_or_default().to_owned();
         let suffix = segments.next().filter(|suffix| !suffix.is_empty()).map(str::to_owned);
-        (Address { invoked_as, suffix }, query.to_owned())
+        Address { invoked_as, suffix }
     }
 
     async fn caller(&self, now_ms: u64) -> Answer<(Option<User>, bool)> {
@@ -132,42 +174,14 @@ impl<'a> Door<'a> {
 
     async fn user(&self, now_ms: u64) -> Answer<User> {
         let token = auth::bearer(self.asked.authorization.as_deref()).map_err(|_| ApiError::from(UNAUTHENTICATED))?;
-        let now_s = i64::try_from(now_ms / 1000).unwrap_or(i64::MAX);
         let verified =
-            tokens::verify(token, &self.config.issuer, now_s).await.map_err(|_| ApiError::from(UNAUTHENTICATED))?;
+            tokens::verify(token, &self.config, now_ms).await.map_err(|_| ApiError::from(UNAUTHENTICATED))?;
         Ok(User { id: verified.user, token: token.into() })
-    }
-
-    /// The platform's rate-limit binding of this function's class.
-    async fn within_rate(&self, user: Option<&User>) -> Answer<()> {
-        if self.spec.limit == Limit::None || !self.config.has_limiter {
-            return Ok(());
-        }
-        let Some(limiter) = js::binding(self.env, "RATE_LIMIT") else { return Ok(()) };
-        let key = match user {
-            Some(user) => user.id.to_string(),
-            None => js::header(&self.req.headers(), "cf-connecting-ip").unwrap_or_default(),
-        };
-        let argument = Object::new();
-        let _ = Reflect::set(&argument, &"key".into(), &key.into());
-        let verdict = js::call(&limiter, "limit", &argument).await.and_then(|v| Reflect::get(&v, &"success".into()));
-        match verdict {
-            Ok(success) if success.is_truthy() => Ok(()),
-            Ok(_) => {
-                let mut no = crate::error::Problem::from(RATE_LIMITED);
-                no.retry_after = Some(60);
-                no.details = serde_json::json!({ "retry_after": 60 });
-                Err(ApiError::Refused(Box::new(no)))
-            }
-            // The limiter is down: money and webhooks refuse, the rest passes (non-functional.md, section 3).
-            Err(_) if matches!(self.spec.limit, Limit::Payment | Limit::Webhook) => Err(UNAVAILABLE.into()),
-            Err(_) => Ok(()),
-        }
     }
 
     async fn body(&self) -> Answer<Vec<u8>> {
         // What a provider sends is its own affair, and read only after its proof.
-        if let (Some(kind), false) = (&self.asked.content_type, self.spec.auth == Auth::Webhook) {
+        if let (Some(kind), false) = (&self.asked.content_type, self.spec.open || self.spec.auth == Auth::Webhook) {
             let kind = kind.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
             if !matches!(kind.as_str(), "application/json" | "text/plain" | "") && !kind.ends_with("+json") {
                 return Err(UNSUPPORTED_MEDIA_TYPE.into());
@@ -184,11 +198,19 @@ impl<'a> Door<'a> {
 
 impl Entered {
     /// Answers, and keeps the platform awake for what the handler left for later.
-    pub fn leave(self, ctx: &Context, answer: Answer<Reply>) -> Response {
-        for work in std::mem::take(&mut *self.world.later.borrow_mut()) {
-            ctx.wait_until(work);
+    pub fn leave(self, env: &Env, ctx: &Context, answer: Answer<Reply>) -> Response {
+        let later = std::mem::take(&mut *self.world.later.borrow_mut());
+        if !later.is_empty() {
+            self.world.budget.extend_until(js::now_ms().saturating_add(AFTERWARDS_MS));
         }
-        self.close(answer)
+        for work in later {
+            let world = Rc::clone(&self.world);
+            ctx.wait_until(async move {
+                work.await;
+                metrics::spend(&world);
+            });
+        }
+        metrics::flushed(env, ctx, self.spec, self.close(answer))
     }
 
     fn close(&self, answer: Answer<Reply>) -> Response {
@@ -197,17 +219,24 @@ impl Entered {
             Err(error) => (error.problem().status, Some(error)),
         };
         let mut head = cors::head(status, self.origin.as_deref(), &self.world.request_id);
+        self.gate.leave(&mut head);
+        let ended_ms = js::now_ms();
+        metrics::note(&self.world, status, error, ended_ms);
         if self.log {
             let user = self.user.as_ref().map(|user| user.id);
-            let ended_ms = js::now_ms();
-            log::write(&log::Line { world: &self.world, spec: self.spec, status, error, user, ended_ms });
+            let seen = Some(&*self.seen);
+            log::write(&log::Line { world: &self.world, spec: self.spec, seen, status, error, user, ended_ms });
         }
         match answer {
             Ok(reply) => {
                 if reply.replayed {
                     head.set("idempotent-replayed", "true");
                 }
+                for (name, value) in &reply.headers {
+                    head.set(name, value);
+                }
                 match reply.body {
+                    Body::Text(text) if text.is_empty() => js::response(None, &head),
                     Body::Text(text) => js::response(Some(&text), &head),
                     Body::Unread(upstream) => match upstream.downcast::<Response>() {
                         Ok(upstream) => js::stream(&upstream, &head),
@@ -233,38 +262,10 @@ impl Entered {
                     };
                     head.set("allow", allow);
                 }
-                js::response(Some(&problem.body(&self.world.request_id)), &head)
+                js::response(Some(&(self.spec.tells)(&problem, &self.seen, &self.world.request_id)), &head)
             }
         }
     }
-}
-
-pub fn world(config: &Rc<Config>, spec: &Spec, request_id: String, address: Address, key: Option<String>) -> Rc<World> {
-    Rc::new(World {
-        request_id,
-        invoked_as: address.invoked_as,
-        suffix: address.suffix,
-        key,
-        now_ms: js::now_ms(),
-        settings: Rc::clone(&config.settings),
-        rpc_codes: spec.rpc_codes,
-        db: Rc::new(Gateway { config: Rc::clone(config) }),
-        http: Rc::new(Network),
-        later: std::cell::RefCell::default(),
-    })
-}
-
-pub fn world_of_schedule(env: &Env, spec: &Spec) -> Option<Rc<World>> {
-    let config = config::of(env);
-    (!config.postgrest_url.is_empty()).then(|| {
-        world(&config, spec, js::request_id(), Address { invoked_as: "schedule".to_owned(), suffix: None }, None)
-    })
-}
-
-pub fn note_schedule(world: &World, spec: &Spec, answer: &Answer<Reply>) {
-    let error = answer.as_ref().err();
-    let status = error.map_or(200, |error| error.problem().status);
-    log::write(&log::Line { world, spec, status, error, user: None, ended_ms: js::now_ms() });
 }
 
 fn is_uuid(text: &str) -> bool {

@@ -1,4 +1,4 @@
-//! What the gateway needs: hand a request to another Worker, or to the PostgREST behind `/rest/v1`.
+//! What the gateway needs: hand a request to another Worker, to the PostgREST behind `/rest/v1`, or to a Supabase project.
 
 use wasm_bindgen::JsCast;
 use web_sys::{Request, Response};
@@ -7,50 +7,58 @@ use worker::Env;
 use super::config::{self, Config};
 use super::{cors, js};
 use crate::error::{ApiError, Refusal, UNAVAILABLE};
-use crate::http::Lost;
 
-/// What `/rest/v1` carries to the gateway. Profiles stay behind (one schema is exposed), and so does whatever a client
-/// could use to speak for somebody else: `sb-*`, `x-forwarded-*`, `x-relay-error`.
-const CARRIED: [&str; 9] = [
-    "accept",
-    "authorization",
-    "content-type",
-    "range",
-    "range-unit",
-    "if-none-match",
-    "x-client-info",
-    "x-request-id",
-    "x-retry-count",
-];
-/// What comes back.
-const RETURNED: [&str; 7] = [
-    "content-type",
-    "content-range",
-    "content-location",
-    "location",
-    "preference-applied",
-    "proxy-status",
-    "retry-after",
-];
-const TIMEOUT_MS: u32 = 10_000;
+mod docs;
+mod keys;
+mod project;
+mod relay;
+mod rest;
+mod said;
+
+pub use docs::{docs, docs_are_at};
+pub use project::{Service, project};
+pub use rest::rest;
+
+/// How one request is answered: for whom, and under which id.
+struct Back {
+    origin: Option<String>,
+    request_id: String,
+    /// What the limits have to say, as headers already joined.
+    limits: String,
+}
+
+impl Back {
+    fn to(config: &Config, asked: &js::Asked) -> Self {
+        let sent = asked.request_id.clone().filter(|id| id.len() == 36 && uuid::Uuid::try_parse(id).is_ok());
+        Self {
+            origin: cors::origin(config, asked.origin.as_deref()),
+            request_id: sent.unwrap_or_else(js::request_id),
+            limits: String::new(),
+        }
+    }
+
+    fn refusal(&self, error: &ApiError) -> Response {
+        let problem = error.problem();
+        let mut head = cors::head(problem.status, self.origin.as_deref(), &self.request_id);
+        head.all(&self.limits);
+        if problem.code == UNAVAILABLE.code {
+            head.set("x-relay-error", "true");
+        }
+        if let Some(seconds) = problem.retry_after {
+            head.set("retry-after", &seconds.to_string());
+        }
+        js::response(Some(&problem.body(&self.request_id)), &head)
+    }
+}
 
 /// A refusal of the gateway itself, in the error contract, with CORS.
 pub fn refuse(req: &Request, env: &Env, no: &Refusal) -> Response {
     let config = config::of(env);
-    if req.method() == "OPTIONS" {
+    let asked = js::asked(req);
+    if asked.method == "OPTIONS" {
         return cors::preflight(&config, req, &js::request_id());
     }
-    answer(&config, req, &ApiError::from(*no))
-}
-
-fn answer(config: &Config, req: &Request, error: &ApiError) -> Response {
-    let request_id = js::request_id();
-    let problem = error.problem();
-    let mut head = cors::head(problem.status, cors::origin(config, req).as_deref(), &request_id);
-    if problem.code == UNAVAILABLE.code {
-        head.set("x-relay-error", "true");
-    }
-    js::response(Some(&problem.body(&request_id)), &head)
+    Back::to(&config, &asked).refusal(&ApiError::from(*no))
 }
 
 /// Hands the request to the Worker bound as `binding`, unchanged; its response comes back unread. `None`: no such binding.
@@ -58,53 +66,31 @@ pub async fn forward(req: &Request, env: &Env, binding: &str) -> Option<Response
     let target = js::binding(env, binding)?;
     match js::call(&target, "fetch", req).await {
         Ok(response) => Some(response.unchecked_into()),
-        Err(_) => Some(answer(&config::of(env), req, &UNAVAILABLE.into())),
+        Err(_) => Some(refuse(req, env, &UNAVAILABLE)),
     }
 }
 
-/// Where a request is passed on to.
-#[derive(Clone, Copy, Debug)]
-pub enum Upstream {
-    /// PostgREST, with the caller's own token.
-    Rest,
+/// Whether a path holds a segment that means another folder, in any spelling: a prefix that was checked must stay true
+/// when the upstream resolves it.
+fn climbs(path: &str) -> bool {
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    path.split(['/', '\\']).any(|segment| {
+        let dots = segment.len() <= 6 && (segment.starts_with('.') || segment.starts_with('%'));
+        dots && matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..")
+    })
 }
 
-/// Passes `/rest/v1<rest>` on: the caller's token, the headers of the protocol, and nothing else.
-pub async fn pass_on(req: &Request, env: &Env, upstream: Upstream, rest: &str) -> Response {
-    let config = config::of(env);
-    if req.method() == "OPTIONS" {
-        return cors::preflight(&config, req, &js::request_id());
-    }
-    let Upstream::Rest = upstream;
-    let url = format!("{}{rest}", config.postgrest_url);
-    let headers = js::headers();
-    let sent = req.headers();
-    for name in CARRIED {
-        if let Some(value) = js::header(&sent, name) {
-            drop(headers.set(name, &value));
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c11_a_path_that_leaves_its_folder_is_told_in_every_spelling() {
+        for path in ["/..", "/a/../b", "/.", "/%2e%2E/x", "/.%2e", "/a\\..\\b", "/a/..?x=1"] {
+            assert!(climbs(path), "{path}");
+        }
+        for path in ["/a", "/a..b", "/.hidden", "/...", "/a?x=/../", "/%2f..%2f", "", "/é"] {
+            assert!(!climbs(path), "{path}");
         }
     }
-    if let Some(prefer) = js::header(&sent, "prefer") {
-        // A client may not ask for its own transaction to be rolled back, or for another time zone's arithmetic.
-        let kept: Vec<&str> =
-            prefer.split(',').map(str::trim).filter(|p| !p.starts_with("tx=") && !p.starts_with("timezone=")).collect();
-        drop(headers.set("prefer", &kept.join(", ")));
-    }
-    let method = req.method();
-    let body = if matches!(method.as_str(), "GET" | "HEAD") { None } else { req.body().map(Into::into) };
-    match js::fetch(&method, &url, &headers, body.as_ref(), TIMEOUT_MS).await {
-        Ok(response) => returned(&config, req, &response),
-        Err(Lost::TimedOut | Lost::Unreachable | Lost::NotSent) => answer(&config, req, &UNAVAILABLE.into()),
-    }
-}
-
-fn returned(config: &Config, req: &Request, response: &Response) -> Response {
-    let mut head = cors::head(response.status(), cors::origin(config, req).as_deref(), &js::request_id());
-    let headers = response.headers();
-    for name in RETURNED {
-        if let Some(value) = js::header(&headers, name) {
-            head.set(name, &value);
-        }
-    }
-    js::stream(response, &head)
 }

@@ -25,6 +25,10 @@ pub struct Asked {
     pub idempotency_key: Option<String>,
     pub content_type: Option<String>,
     pub content_length: Option<String>,
+    pub origin: Option<String>,
+    pub address: Option<String>,
+    pub user_agent: Option<String>,
+    pub traceparent: Option<String>,
 }
 
 pub fn asked(request: &Request) -> Asked {
@@ -41,6 +45,10 @@ pub fn asked(request: &Request) -> Asked {
         idempotency_key: header(),
         content_type: header(),
         content_length: header(),
+        origin: header(),
+        address: header(),
+        user_agent: header(),
+        traceparent: header(),
     }
 }
 
@@ -60,11 +68,24 @@ impl Head {
     pub fn set(&mut self, name: &str, value: &str) {
         self.0.extend(["\0", name, "\0", value]);
     }
+
+    /// The headers without the status, joined as [`Self::all`] takes them.
+    pub fn joined(&self) -> &str {
+        self.0.find('\0').and_then(|at| self.0.get(at..)).unwrap_or_default()
+    }
 }
 
 /// One RPC: a POST of JSON to the database's gateway.
-pub async fn ask(url: &str, token: &str, request_id: &str, body: &str, timeout_ms: u32) -> Result<Response, Lost> {
-    let parts = [url, "\0Bearer ", token, "\0", request_id, "\0", body].concat();
+pub async fn ask(
+    url: &str,
+    token: &str,
+    request_id: &str,
+    traceparent: Option<&str>,
+    body: &str,
+    timeout_ms: u32,
+) -> Result<Response, Lost> {
+    let trace = traceparent.unwrap_or_default();
+    let parts = [url, "\0Bearer ", token, "\0", request_id, "\0", body, "\0", trace].concat();
     match JsFuture::from(post(&parts, timeout_ms)).await {
         Ok(response) => Ok(response.unchecked_into()),
         Err(error) => Err(lost(&error)),

@@ -1,29 +1,41 @@
 //! The only code that knows Workers. One pipeline for every function: request id, preflight, method, size, credentials,
 //! rate, JSON, handler, answer, one log line. Raw `web_sys` types: each crossing into JavaScript is paid per request.
 
+mod cache;
 mod config;
 mod cors;
+mod crypto;
 mod door;
 mod forward;
 mod host;
 mod js;
+mod limits;
 mod log;
+mod mask;
+mod metrics;
+mod overload;
 mod postgrest;
+mod surroundings;
 mod tables;
 mod tokens;
 
 use std::future::Future;
+use std::rc::Rc;
 
 use serde::de::DeserializeOwned;
 use worker::{Context, Env};
 
 pub use web_sys::{Request, Response};
 
+pub use crate::auth::{Verified, bearer};
 pub use crate::contract::{Anyone, Clock, Contract, Limit, Provider, User};
-pub use crate::cx::{Cx, Reply};
+pub use crate::cx::{Cx, Reply, Seen};
 pub use crate::error::{Answer, ApiError, Refusal};
-pub use forward::{Upstream, forward, pass_on, refuse};
+pub use cache::cache;
+pub use crypto::WebCrypto;
+pub use forward::{Service, docs, docs_are_at, forward, project, refuse, rest};
 pub use js::now_ms;
+pub use metrics::plant;
 pub use tables::list;
 
 use crate::contract::Auth;
@@ -71,14 +83,14 @@ where
 {
     let entered = match Door::new(req, &env, &contract.spec).enter().await {
         Ok(entered) => entered,
-        Err(response) => return response,
+        Err(response) => return metrics::flushed(&env, &ctx, &contract.spec, response),
     };
     let answer = match (W::admitted(&entered), json::parse::<A>(&entered.body)) {
         (Some(caller), Ok(ask)) => handle(Cx { caller, world: entered.world.clone() }, ask).await,
         (None, _) => Err(ApiError::internal("the contract and the caller disagree")),
         (_, Err(error)) => Err(error),
     };
-    entered.leave(&ctx, answer)
+    entered.leave(&env, &ctx, answer)
 }
 
 /// Serves a provider: the handler gets the notice as it arrived and checks its proof itself, before it reads it.
@@ -99,12 +111,33 @@ where
     let (get, provider, token) = (door.is_get(), door.query("provider"), door.query("t"));
     let entered = match door.enter().await {
         Ok(entered) => entered,
-        Err(response) => return response,
+        Err(response) => return metrics::flushed(&env, &ctx, &contract.spec, response),
     };
     let now_s = i64::try_from(entered.world.now_ms / 1000).unwrap_or(i64::MAX);
     let notice = Notice { get, provider, body: entered.body.clone(), headers, token, now_s };
     let answer = handle(Cx { caller: Provider, world: entered.world.clone() }, notice).await;
-    entered.leave(&ctx, answer)
+    entered.leave(&env, &ctx, answer)
+}
+
+/// Serves another protocol than ours ([`Contract::open`]): the handler sees the request as it arrived, and its body.
+pub async fn serve_open<F>(
+    req: Request,
+    env: Env,
+    ctx: Context,
+    contract: &'static Contract<Anyone>,
+    handle: impl FnOnce(Cx<Anyone>, Rc<Seen>, Vec<u8>) -> F,
+) -> Response
+where
+    F: Future<Output = Answer<Reply>>,
+{
+    let entered = match Door::new(req, &env, &contract.spec).enter().await {
+        Ok(entered) => entered,
+        Err(response) => return metrics::flushed(&env, &ctx, &contract.spec, response),
+    };
+    let caller = Anyone { internal: entered.internal, user: None };
+    let cx = Cx { caller, world: entered.world.clone() };
+    let answer = handle(cx, Rc::clone(&entered.seen), entered.body.clone()).await;
+    entered.leave(&env, &ctx, answer)
 }
 
 /// Runs a cron function for the platform's schedule. Its answer is only logged: nobody is listening.
@@ -116,13 +149,27 @@ pub async fn tick<F>(
 ) where
     F: Future<Output = Answer<Reply>>,
 {
-    let Some(world) = door::world_of_schedule(&env, &contract.spec) else { return };
+    let Some(world) = surroundings::world_of_schedule(&env, &contract.spec) else { return };
     let cx = Cx { caller: Clock, world };
     let answer = handle(cx.clone()).await;
-    door::note_schedule(&cx.world, &contract.spec, &answer);
+    surroundings::note_schedule(&cx.world, &contract.spec, &answer);
     for work in std::mem::take(&mut *cx.world.later.borrow_mut()) {
         ctx.wait_until(work);
     }
+    if let Some(work) = metrics::due(&env, contract.spec.name) {
+        ctx.wait_until(work);
+    }
+}
+
+/// The caller whom `token` names; `None` when it does not hold. For a function that reads credentials itself.
+pub async fn verified(env: &Env, token: &str) -> Option<Verified> {
+    tokens::verify(token, &config::of(env), now_ms()).await.ok()
+}
+
+/// Waits before attempt `attempt` of a call, a little longer each time and never for the same time as others.
+fn pause(attempt: u32) -> crate::db::Local<'static, ()> {
+    let wait_ms = crate::resilience::wait_ms(attempt, js_sys::Math::random());
+    Box::pin(async move { worker::Delay::from(std::time::Duration::from_millis(wait_ms.into())).await })
 }
 
 /// Chains the panic hooks: worker's own, which makes the runtime start a clean instance, then the readable message.

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::config::Config;
 use super::js;
+use crate::budget::Budget;
 use crate::db::{As, Body, Call, Db, DbReply, Local, Silence};
 use crate::http::Lost;
 
@@ -13,34 +14,48 @@ const TIMEOUT_MS: u32 = 5_000;
 
 pub struct Gateway {
     pub config: Rc<Config>,
+    pub budget: Rc<Budget>,
+    /// The caller's trace, where there is one.
+    pub traceparent: Option<Rc<str>>,
 }
 
 impl Db for Gateway {
     fn rpc<'a>(&'a self, call: Call<'a>) -> Local<'a, Result<DbReply, Silence>> {
-        Box::pin(async move { ask(&self.config, call).await.map_err(silence) })
+        Box::pin(async move {
+            let began_ms = js::now_ms();
+            let allowed_ms = self.budget.allows(began_ms, TIMEOUT_MS);
+            let answer = self.ask(call, allowed_ms).await;
+            let ill = answer.as_ref().map_or(true, |reply| reply.status >= 500);
+            Budget::spend(&self.budget.database, js::now_ms().saturating_sub(began_ms), ill);
+            answer.map_err(silence)
+        })
+    }
+}
+
+impl Gateway {
+    async fn ask(&self, call: Call<'_>, timeout_ms: u32) -> Result<DbReply, Lost> {
+        let config = &self.config;
+        let token = match call.who {
+            As::User(token) => token,
+            As::Service => config.service_key.expose(),
+            As::Anon => &config.anon_key,
+        };
+        let url = [&config.postgrest_url, "/rpc/", call.function].concat();
+        let trace = self.traceparent.as_deref();
+        let response = js::ask(&url, token, call.request_id, trace, call.body, timeout_ms).await?;
+        let (status, replayed) = js::told(&response);
+        let body = if call.unread && status < 300 {
+            Body::Unread(Box::new(response))
+        } else {
+            Body::Text(js::read(&response).await?)
+        };
+        Ok(DbReply { status, replayed, body })
     }
 }
 
 fn silence(lost: Lost) -> Silence {
     match lost {
         Lost::TimedOut => Silence::TimedOut,
-        Lost::Unreachable | Lost::NotSent => Silence::Unreachable,
+        Lost::Unreachable | Lost::NotSent | Lost::Broken => Silence::Unreachable,
     }
-}
-
-async fn ask(config: &Config, call: Call<'_>) -> Result<DbReply, Lost> {
-    let token = match call.who {
-        As::User(token) => token,
-        As::Service => config.service_key.expose(),
-        As::Anon => &config.anon_key,
-    };
-    let url = [&config.postgrest_url, "/rpc/", call.function].concat();
-    let response = js::ask(&url, token, call.request_id, call.body, TIMEOUT_MS).await?;
-    let (status, replayed) = js::told(&response);
-    let body = if call.unread && status < 300 {
-        Body::Unread(Box::new(response))
-    } else {
-        Body::Text(js::read(&response).await?)
-    };
-    Ok(DbReply { status, replayed, body })
 }

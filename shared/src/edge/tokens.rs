@@ -8,42 +8,115 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{CryptoKey, SubtleCrypto, WorkerGlobalScope};
 
-use crate::auth::{Check, Issuer, PublicKey, Verified, Why, after_signature, check};
+use super::config::Config;
+use super::js;
+use crate::auth::{Check, Issuer, PublicKey, Verified, Why, after_signature, check, key_id};
+use crate::jwks::{MAX_BYTES, Published};
 
 /// Tokens and keys that one isolate remembers. A full map is emptied: simple, bounded, and rare.
 const REMEMBERED: usize = 1_000;
+/// The issuer has this long to publish its keys.
+const TIMEOUT_MS: u32 = 3_000;
 
 thread_local! {
-    static TOKENS: RefCell<HashMap<String, Verified>> = RefCell::new(HashMap::new());
-    static KEYS: RefCell<HashMap<String, CryptoKey>> = RefCell::new(HashMap::new());
+    static TOKENS: RefCell<HashMap<String, Known>> = RefCell::new(HashMap::new());
+    static KEYS: RefCell<HashMap<String, (String, CryptoKey)>> = RefCell::new(HashMap::new());
+    static PUBLISHED: RefCell<Published> = RefCell::new(Published::default());
+}
+
+/// A token that was verified.
+#[derive(Clone, Copy)]
+struct Known {
+    verified: Verified,
+    /// By a key that may be revoked, so it is believed only as long as the published keys are.
+    by_public_key: bool,
 }
 
 /// # Errors
 /// Why the token is refused.
-pub async fn verify(token: &str, issuer: &Issuer, now_s: i64) -> Result<Verified, Why> {
-    if let Some(verified) = TOKENS.with_borrow(|tokens| tokens.get(token).copied()) {
-        // Claims do not change, so time is all that is left to check.
-        if now_s < verified.expires_s {
-            return Ok(verified);
+pub async fn verify(token: &str, config: &Config, now_ms: u64) -> Result<Verified, Why> {
+    let now_s = i64::try_from(now_ms / 1000).unwrap_or(i64::MAX);
+    if let Some(known) = remembered(token, now_s) {
+        if !known.by_public_key || !is_due(config, None, now_ms) {
+            return Ok(known.verified);
         }
-        TOKENS.with_borrow_mut(|tokens| tokens.remove(token));
+        // A revoked key empties the memory here.
+        refresh(config, now_ms).await;
+        if let Some(known) = remembered(token, now_s) {
+            return Ok(known.verified);
+        }
     }
-    let verified = match check(token, issuer, now_s)? {
-        Check::Done(verified) => verified,
+    // Only for tokens that name a key: HS256 is decided without a question to anybody.
+    if let Some(kid) = key_id(token).filter(|kid| !config.issuer.public.iter().any(|key| key.kid == *kid)) {
+        if is_due(config, Some(&kid), now_ms) {
+            refresh(config, now_ms).await;
+        } else {
+            settled(&kid).await;
+        }
+    }
+    let published = PUBLISHED.with_borrow(|published| published.keys(now_ms).to_vec());
+    let (verified, by_public_key) = match check(token, &config.issuer, &published, now_s)? {
+        Check::Done(verified) => (verified, false),
         Check::Public { key, signed, signature } => {
             if !signed_by(key, signed, &signature).await.unwrap_or(false) {
                 return Err(Why::Signature);
             }
-            after_signature(token, issuer, now_s)?
+            (after_signature(token, &config.issuer, now_s)?, true)
         }
     };
     TOKENS.with_borrow_mut(|tokens| {
         if tokens.len() >= REMEMBERED {
             tokens.clear();
         }
-        tokens.insert(token.to_owned(), verified);
+        tokens.insert(token.to_owned(), Known { verified, by_public_key });
     });
     Ok(verified)
+}
+
+/// Claims do not change, so time is all that is left to check.
+fn remembered(token: &str, now_s: i64) -> Option<Known> {
+    let known = TOKENS.with_borrow(|tokens| tokens.get(token).copied())?;
+    if now_s < known.verified.expires_s {
+        return Some(known);
+    }
+    TOKENS.with_borrow_mut(|tokens| tokens.remove(token));
+    None
+}
+
+fn is_due(config: &Config, kid: Option<&str>, now_ms: u64) -> bool {
+    !config.jwks_url.is_empty()
+        && PUBLISHED.with_borrow(|published| published.is_due(kid, config.jwks_max_age_ms, now_ms))
+}
+
+/// Asks the issuer. Nobody waits for another request's question: the runtime would cancel him with it.
+async fn refresh(config: &Config, now_ms: u64) {
+    PUBLISHED.with_borrow_mut(|published| published.asked(now_ms));
+    let keys = fetched(config).await;
+    let revoked = PUBLISHED.with_borrow_mut(|published| published.answered(keys, now_ms));
+    if revoked {
+        TOKENS.with_borrow_mut(HashMap::clear);
+        KEYS.with_borrow_mut(HashMap::clear);
+    }
+}
+
+/// Returns once nobody is asking for this key any more. By the clock: a request may not wait for another one's promise.
+async fn settled(kid: &str) {
+    while PUBLISHED.with_borrow(|published| published.awaits(kid, js::now_ms())) {
+        worker::Delay::from(std::time::Duration::from_millis(10)).await;
+    }
+}
+
+async fn fetched(config: &Config) -> Option<Vec<PublicKey>> {
+    let headers = js::headers();
+    drop(headers.set("accept", "application/json"));
+    if !config.anon_key.is_empty() {
+        drop(headers.set("apikey", &config.anon_key));
+    }
+    let response = js::fetch("GET", &config.jwks_url, &headers, None, TIMEOUT_MS).await.ok()?;
+    let text = js::read(&response).await.ok()?;
+    // An error page is no empty key set: it must not revoke every key.
+    let is_set = response.status() == 200 && text.len() <= MAX_BYTES && text.contains("\"keys\"");
+    is_set.then(|| Issuer::public_keys(&text))
 }
 
 fn algorithm(alg: &str) -> Result<Object, JsValue> {
@@ -62,8 +135,9 @@ async fn signed_by(key: &PublicKey, signed: &[u8], signature: &[u8]) -> Result<b
     let global: WorkerGlobalScope = js_sys::global().unchecked_into();
     let subtle = global.crypto()?.subtle();
     let imported = match KEYS.with_borrow(|keys| keys.get(&key.kid).cloned()) {
-        Some(imported) => imported,
-        None => import(&subtle, key).await?,
+        // The same id may be another key since the issuer published anew.
+        Some((jwk, imported)) if jwk == key.jwk => imported,
+        _ => import(&subtle, key).await?,
     };
     let verdict = subtle.verify_with_object_and_js_u8_array_and_js_u8_array(
         &algorithm(&key.alg)?,
@@ -87,7 +161,7 @@ async fn import(subtle: &SubtleCrypto, key: &PublicKey) -> Result<CryptoKey, JsV
         if keys.len() >= REMEMBERED {
             keys.clear();
         }
-        keys.insert(key.kid.clone(), imported.clone());
+        keys.insert(key.kid.clone(), (key.jwk.clone(), imported.clone()));
     });
     Ok(imported)
 }

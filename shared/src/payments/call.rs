@@ -44,7 +44,7 @@ fn kept(key: &str, now_ms: u64) -> Option<String> {
 }
 
 async fn log_in<W>(cx: &Cx<W>, gateway: &dyn Gateway, login: Outgoing, key: &str) -> Result<String, Lost> {
-    let answer = cx.world.http.send(login).await.map_err(|_| Lost::NotSent)?;
+    let answer = cx.world.http.send(login).await.map_err(never_sent)?;
     let session = gateway.session(&answer).ok_or(Lost::NotSent)?;
     let ends = cx.world.now_ms.saturating_add(session.lives_s.saturating_mul(1000));
     SESSIONS.with_borrow_mut(|sessions| sessions.insert(key.to_owned(), (session.bearer.clone(), ends)));
@@ -54,6 +54,11 @@ async fn log_in<W>(cx: &Cx<W>, gateway: &dyn Gateway, login: Outgoing, key: &str
 fn with(mut request: Outgoing, bearer: &str) -> Outgoing {
     request.headers.push(("authorization", format!("Bearer {bearer}")));
     request
+}
+
+/// Without a session the request itself never left.
+fn never_sent(lost: Lost) -> Lost {
+    if lost == Lost::Broken { lost } else { Lost::NotSent }
 }
 
 #[cfg(test)]

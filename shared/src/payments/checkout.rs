@@ -7,12 +7,12 @@ use serde_json::{Map, Value, json};
 use super::{Created, Customer, Intent, Reference, call, gateway};
 use crate::contract::User;
 use crate::cx::Cx;
-use crate::error::{Answer, ApiError, NOT_CONFIGURED, PROVIDER_ERROR, PROVIDER_TIMEOUT};
+use crate::error::{Answer, ApiError, NOT_CONFIGURED, PROVIDER_ERROR, PROVIDER_TIMEOUT, UNAVAILABLE};
 use crate::http::Lost;
 use crate::payments::confirm;
 
-/// What may be paid for (contracts/payments, section 1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What may be paid for. `order`, `escrow` and `subscription` are not offered yet: 404 `NOT_FOUND`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
     Order,
@@ -104,6 +104,7 @@ pub async fn start(cx: &Cx<User>, order: &Order) -> Answer<Payment> {
     let created = match call::send(cx, &*gateway, gateway.create(&intent)).await {
         Ok(answer) => gateway.created(&intent, &answer),
         Err(Lost::NotSent) => Created::Refused("no session".into()),
+        Err(Lost::Broken) => return Err(give_up(cx, &payment, "failed", UNAVAILABLE).await),
         // Not reached and timed out look alike from here: the request may have arrived.
         Err(Lost::Unreachable | Lost::TimedOut) => Created::Unknown("no answer".into()),
     };

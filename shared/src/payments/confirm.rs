@@ -3,10 +3,12 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::shown::Tally;
 use super::{Gateway, Reference, Truth, call, gateway};
 use crate::contract::User;
 use crate::cx::Cx;
 use crate::error::{Answer, NOT_CONFIGURED};
+use crate::wire::Yes;
 
 /// What a confirmation came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,7 +87,7 @@ pub fn later<W: Clone + 'static>(cx: &Cx<W>, payment: Reference) {
 
 /// Answers `{"success":true}` and more: the legacy shape of a list of results.
 #[must_use]
-pub fn tally(results: &[Answer<Confirmed>]) -> Value {
+pub fn tally(results: &[Answer<Confirmed>]) -> Tally {
     let good = results.iter().filter(|r| matches!(r, Ok(Confirmed::Decided(_)))).count();
-    json!({ "success": true, "processed": results.len(), "successful": good, "failed": results.len() - good })
+    Tally { failed: results.len() - good, processed: results.len(), success: Yes, successful: good }
 }

@@ -22,6 +22,7 @@ pub mod receive;
 pub mod reconcile;
 mod reference;
 mod settings;
+pub mod shown;
 pub mod stripe;
 pub mod sweep;
 pub mod wave;
@@ -57,7 +58,8 @@ pub struct Intent {
     pub phone: Option<String>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Who pays. What is missing is taken from his profile; without either it is 400 `VALIDATION_ERROR`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Customer {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,

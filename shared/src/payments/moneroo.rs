@@ -2,9 +2,12 @@
 //! currency is text in some answers and an object in others; no idempotency key exists. Source: docs.moneroo.io.
 
 use serde::Deserialize;
-use serde_json::{Map, Number, Value, json};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
 
-use super::{Claim, Created, Gateway, Hint, Intent, Notice, Reference, Settings, Status, Subject, Truth, tag, wire};
+use super::{
+    Claim, Created, Gateway, Hint, Intent, Notice, Reference, Settings, Status, Subject, Truth, decimal, tag, wire,
+};
 use crate::http::{Incoming, Outgoing};
 use crate::json;
 use crate::secret::{Secret, hmac_matches};
@@ -80,7 +83,7 @@ struct CheckoutData {
 pub(super) struct Verified {
     id: Option<String>,
     pub status: String,
-    amount: Number,
+    amount: Box<RawValue>,
     currency: CurrencyField,
     environment: Option<String>,
     metadata: Option<Map<String, Value>>,
@@ -91,11 +94,16 @@ impl Verified {
     pub fn read(answer: &Incoming, id: &str) -> Option<Self> {
         let read = || serde_json::from_str::<Envelope<Self>>(&answer.body).ok();
         let data = if answer.status == 200 { read()?.data } else { return None };
+        // Theirs is a number. Something else in its place is an answer that nobody has described.
+        if !data.amount.get().starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
+            return None;
+        }
         data.id.as_deref().is_none_or(|own| own == id).then_some(data)
     }
 
+    /// As it stands there, and not through a float: `100` and `100.0` are whole, `100.5`, `1e2` and negatives are not.
     pub fn amount(&self) -> Option<i64> {
-        whole(&self.amount)
+        decimal::read(&self.amount, 0)
     }
 
     pub fn currency(&self) -> String {
@@ -129,16 +137,6 @@ struct Event {
 struct EventData {
     id: String,
     status: Option<String>,
-}
-
-/// `100` and `100.0` are whole; `100.5`, `1e400` and negatives are not.
-fn whole(amount: &Number) -> Option<i64> {
-    let units = amount.as_i64().or_else(|| {
-        let text = amount.to_string();
-        let (units, fraction) = text.split_once('.')?;
-        fraction.bytes().all(|b| b == b'0').then(|| units.parse().ok())?
-    })?;
-    (units > 0).then_some(units)
 }
 
 impl Gateway for Moneroo<'_> {

@@ -1,6 +1,10 @@
 //! Doubles that answer; none re-implements Postgres. Switched on by tests alone.
 
-use std::cell::RefCell;
+pub mod crypto;
+mod limits;
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::pin;
 use std::rc::Rc;
@@ -8,12 +12,17 @@ use std::task::{Context, Poll, Waker};
 
 use uuid::Uuid;
 
+use crate::budget::Budget;
+use crate::cache::{Class, Entry, Key, Store};
 use crate::contract::{Anyone, Clock, Provider, User};
 use crate::cx::{Cx, World};
 use crate::db::{Body, Call, Db, DbReply, Local, Silence};
 use crate::http::{Http, Incoming, Lost, Outgoing};
 use crate::payments::{Settings, moneroo};
 use crate::secret::Secret;
+use crate::trace::Trace;
+
+pub use limits::{FakeLimits, limited};
 
 /// Alice's id: reads well in a failure.
 pub const ALICE: Uuid = Uuid::from_u128(0xa11c_e000_0000_4000_8000_0000_0000_0001);
@@ -86,6 +95,50 @@ impl Http for FakeHttp {
     }
 }
 
+/// A cache with a clock of its own; its dice never fall early.
+#[derive(Default)]
+pub struct FakeStore {
+    pub now_ms: Cell<u64>,
+    kept: RefCell<BTreeMap<String, Entry>>,
+    claimed: RefCell<BTreeSet<String>>,
+}
+
+impl FakeStore {
+    #[must_use]
+    pub fn at(now_ms: u64) -> Rc<Self> {
+        Rc::new(Self { now_ms: Cell::new(now_ms), ..Self::default() })
+    }
+}
+
+impl Store for FakeStore {
+    fn get<'a>(&'a self, key: &'a Key) -> Local<'a, Option<Entry>> {
+        Box::pin(async move { self.kept.borrow().get(key.text()).cloned() })
+    }
+
+    fn put<'a>(&'a self, key: &'a Key, entry: Entry, _: Class) -> Local<'a, ()> {
+        self.kept.borrow_mut().insert(key.text().to_owned(), entry);
+        self.claimed.borrow_mut().remove(key.text());
+        Box::pin(async {})
+    }
+
+    fn forget<'a>(&'a self, key: &'a Key) -> Local<'a, ()> {
+        self.kept.borrow_mut().remove(key.text());
+        Box::pin(async {})
+    }
+
+    fn claims(&self, key: &Key) -> bool {
+        self.claimed.borrow_mut().insert(key.text().to_owned())
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.now_ms.get()
+    }
+
+    fn random(&self) -> f64 {
+        1.0
+    }
+}
+
 /// Settings with every key of the development sandbox.
 #[must_use]
 pub fn settings() -> Settings {
@@ -93,7 +146,7 @@ pub fn settings() -> Settings {
         moneroo_url: "http://provider".into(),
         moneroo_secret_key: Secret::new("sk_sandbox".into()),
         moneroo_webhook_secrets: moneroo::secrets("whsec_moneroo_test"),
-        rails: std::collections::BTreeMap::new(),
+        rails: BTreeMap::new(),
         tag_key: Secret::new("tag".into()),
         environment: "sandbox".into(),
         return_url: "https://app.cauris.test/return".into(),
@@ -110,10 +163,15 @@ fn world(db: Rc<FakeDb>, http: Rc<FakeHttp>, settings: Settings) -> Rc<World> {
         suffix: None,
         now_ms: 1_800_000_000_000,
         settings: Rc::new(settings),
+        identity: Rc::default(),
+        trace: Trace::of(None, "00000000-0000-4000-8000-000000000001"),
+        budget: Rc::new(Budget::until(u64::MAX)),
+        pause: |_| Box::pin(async {}),
         key: None,
         rpc_codes: &[],
         db,
         http,
+        limits: FakeLimits::open(),
         later: RefCell::default(),
     })
 }

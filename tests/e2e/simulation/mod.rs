@@ -18,6 +18,7 @@ use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use shared::budget::Budget;
 use shared::contract::{Clock, Provider as Caller, User};
 use shared::cx::{Cx, World as Edge};
 use shared::error::ApiError;
@@ -26,6 +27,8 @@ use shared::payments::moneroo::Moneroo;
 use shared::payments::paystack::Paystack;
 use shared::payments::{Gateway, Notice, Settings, payouts, receive, sweep};
 use shared::secret::{Secret, hmac_hex};
+use shared::testing::FakeLimits;
+use shared::trace::Trace;
 use uuid::Uuid;
 
 use crate::world::{World, main_world};
@@ -141,8 +144,13 @@ impl Simulation {
                 "SELF_TRANSFER",
                 "INVALID_STATE",
             ],
+            identity: Rc::default(),
+            trace: Trace::of(None, "00000000-0000-4000-8000-000000000001"),
+            budget: Rc::new(Budget::until(u64::MAX)),
             db: self.db.clone(),
             http: self.provider.clone(),
+            limits: FakeLimits::open(),
+            pause: |_| Box::pin(async {}),
             later: RefCell::default(),
         };
         Cx { caller, world: Rc::new(world) }

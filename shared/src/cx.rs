@@ -187,6 +187,8 @@ impl World {
                     return Ok(Reply { status, replayed, headers: Vec::new(), body });
                 }
                 Ok(DbReply { status, body: Body::Text(text), .. }) => match verdict(status, &text, self.rpc_codes) {
+                    // The first one is about to end, and may be our own whose answer was lost.
+                    Verdict::Error(error) if attempt <= RETRIES && is_in_progress(&error) => {}
                     Verdict::Error(error) => return Err(error),
                     Verdict::Again if attempt > RETRIES => return Err(UNAVAILABLE.into()),
                     Verdict::Again => {}
@@ -201,6 +203,10 @@ impl World {
             (self.pause)(attempt).await;
         }
     }
+}
+
+fn is_in_progress(error: &ApiError) -> bool {
+    matches!(error, ApiError::Refused(no) if no.code == "IDEMPOTENCY_IN_PROGRESS")
 }
 
 /// Whether the command carries an idempotency key. Inside a text the quotes would be escaped, so this is no accident.

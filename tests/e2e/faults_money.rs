@@ -163,7 +163,8 @@ async fn f08_a_failed_transfer_writes_no_old_balance_back(w: &'static World) {
             futures_util::future::join_all(calls).await
         })
         .await;
-    assert_eq!(replies.iter().filter(|reply| reply.status == 200).count(), 10);
+    let told: Vec<_> = replies.iter().map(|reply| (reply.status, reply.code())).collect();
+    assert_eq!(replies.iter().filter(|reply| reply.status == 200).count(), 10, "{told:?}");
     assert_eq!(replies.iter().filter(|reply| reply.is_refusal(500, "INTERNAL")).count(), 10);
     let balances = (fatou.balance("XOF").await, good.balance("XOF").await, bad.balance("XOF").await);
     assert_eq!(balances, (100_000 - 10 * 1_010, 10_000, 0));

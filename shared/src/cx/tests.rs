@@ -80,6 +80,16 @@ fn a_time_out_is_not_repeated_because_the_time_is_gone() {
 }
 
 #[test]
+fn a_first_request_that_is_still_running_is_waited_for_a_little() {
+    let running =
+        json!({ "code": "IDEMPOTENCY_IN_PROGRESS", "message": "the first request with this key is still running" });
+    let db = FakeDb::answers(&[(409, running.clone()), (409, running.clone()), (200, json!({}))]);
+    assert_eq!(block_on(alice(&db).rpc("wallet_operations", &json!({}))).unwrap().status, 200);
+    let db = FakeDb::answers(&[(409, running.clone()), (409, running.clone()), (409, running.clone()), (409, running)]);
+    assert_eq!(block_on(alice(&db).rpc("wallet_operations", &json!({}))).unwrap_err().problem().status, 409);
+}
+
+#[test]
 fn n61_what_was_rolled_back_for_a_reason_that_passes_is_asked_again() {
     let deadlock = json!({ "code": "40P01", "message": "deadlock detected" });
     let db = FakeDb::answers(&[(500, deadlock.clone()), (500, deadlock.clone()), (200, json!({}))]);

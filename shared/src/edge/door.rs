@@ -45,7 +45,8 @@ pub struct Entered {
     pub world: Rc<World>,
     pub seen: Rc<Seen>,
     gate: Rc<Gate>,
-    _inside: Option<InFlight>,
+    /// Nothing: this isolate is full.
+    inside: Option<InFlight>,
     origin: Option<String>,
     log: bool,
 }
@@ -77,7 +78,7 @@ impl<'a> Door<'a> {
             world,
             seen: Rc::new(self.seen()),
             gate,
-            _inside: overload::begin(),
+            inside: overload::begin(),
             origin: cors::origin(&self.config, self.asked.origin.as_deref()),
             log: self.config.log,
         };
@@ -88,7 +89,7 @@ impl<'a> Door<'a> {
     }
 
     async fn admit(&self, entered: &mut Entered) -> Answer<()> {
-        if entered._inside.is_none() {
+        if entered.inside.is_none() {
             return Err(OVERLOADED.into());
         }
         if self.spec.open {

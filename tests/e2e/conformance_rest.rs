@@ -121,7 +121,7 @@ async fn at_both_doors(w: &'static World) {
         ("no UUID", claims(json!({ "sub": "1" }))),
         ("another role", claims(json!({ "role": "postgres" }))),
         ("no role", claims(json!({ "role": null }))),
-        ("a changed signature", format!("{}A", &fatou.token[..fatou.token.len() - 1])),
+        ("a changed signature", changed(&fatou.token)),
     ];
     let es256 = keys::user_token(&fatou.id, &TokenOptions { alg: Alg::Es256, ..TokenOptions::default() });
     let (body, good) = (part(&es256, 1), part(&fatou.token, 1));
@@ -137,7 +137,7 @@ async fn at_both_doors(w: &'static World) {
     }
     for (what, token) in bad {
         let function = w.function("taxi-quote-fare").bearer(&token).json(&json!({})).send().await;
-        function.refused(401, "UNAUTHENTICATED");
+        assert!(function.is_refusal(401, "UNAUTHENTICATED"), "{what}: {function}");
         let rest = w.rest(Method::GET, "wallets?select=balance", &token).send().await;
         let hint = rest.refused(401, "UNAUTHENTICATED")["hint"].as_str().unwrap_or_default().to_owned();
         assert!(hint.contains("Authorization"), "{what}: the hint names no header: {rest}");
@@ -151,6 +151,13 @@ async fn at_both_doors(w: &'static World) {
     }
     let twice = w.request(Method::GET, "/rest/v1/wallets").bearer(&fatou.token).bearer(&fatou.token).send().await;
     twice.refused(401, "UNAUTHENTICATED");
+}
+
+/// Another first letter of the signature; of the last one, some bits mean nothing, and sometimes it is that letter already.
+fn changed(token: &str) -> String {
+    let (signed, signature) = token.rsplit_once('.').expect("three parts");
+    let other = if signature.starts_with('A') { "B" } else { "A" };
+    format!("{signed}.{other}{}", &signature[1..])
 }
 
 fn part(token: &str, index: usize) -> String {

@@ -25,16 +25,59 @@ begin
     return found;
 end $$;
 
+create function ledger.transfer_fee(terms ledger.terms, currency text, amount bigint) returns bigint
+    language plpgsql stable set search_path = '' as $$
+declare
+    due bigint;
+begin
+    if terms.fee_type is null then
+        return ledger.fee('transfer', currency, amount);   -- A currency without terms.
+    end if;
+    -- As in core.bps.
+    due := case terms.fee_type when 'fixed' then terms.fee_value else
+        (amount / 10000) * terms.fee_value + (2 * (amount % 10000) * terms.fee_value + 10000) / 20000 end;
+    return least(greatest(due, terms.min_fee), coalesce(terms.max_fee, due + terms.min_fee));
+end $$;
+comment on function ledger.transfer_fee is 'What ledger.fee says of a transfer, of terms that were read.';
+
+create function ledger.note_transfer(sender uuid, receiver uuid, to_wallet uuid, cur text, moved bigint, tx uuid,
+    verdict ledger.verdict, key text, ask jsonb, answer jsonb) returns void language plpgsql set search_path = '' as $$
+declare
+    request text := core.request_id();
+begin
+    -- One statement for what ledger.note, core.outbox_add and core.remember write each for themselves: half their cost.
+    with scored as (
+        insert into ledger.fraud_detection_logs (user_id, recipient_id, amount, score, level, flags, decision, request_id)
+        values (sender, to_wallet, moved, verdict.score, verdict.level, verdict.flags, verdict.decision, request)
+    ), logged as (
+        insert into ledger.wallet_logs (actor_id, operation, currency, amount, outcome, request_id)
+        values (sender, 'transfer', cur, moved, 'ok', request)
+    ), told as (
+        insert into core.outbox (channel, payload, dedupe_key)
+        values ('push', jsonb_build_object('type', 'transfer_received', 'user_id', receiver, 'amount', moved, 'currency', cur),
+            'transfer_received:' || tx)
+    )
+    insert into core.idempotency_keys (caller, function, key, fingerprint, status, body)
+    select sender, 'wallet-operations', note_transfer.key, core.fingerprint(ask), 200, answer where note_transfer.key is not null;
+end $$;
+
 create or replace function ledger.transfer(ask jsonb) returns jsonb language plpgsql set search_path = '' as $$
 declare
     sender uuid := auth.uid();
     cur text := coalesce(ask ->> 'currency', 'GNF');
     amount bigint := (ask ->> 'amount')::bigint;   -- Read by ledger.wallet_operations, as the caller.
-    fee bigint;
+    key text := ask ->> 'idempotency_key';
     given text := ask ->> 'recipient_id';
     -- Whoever is named by his id is looked up together with the wallets.
     receiver uuid := case when core.is_uuid(given) then given::uuid else ledger.recipient(ask) end;
-    pair record;
+    terms ledger.terms;
+    fee bigint;
+    there boolean;
+    fees uuid;
+    from_wallet uuid;
+    to_wallet uuid;
+    to_status text;
+    wallet ledger.wallets;
     verdict ledger.verdict;
     legs ledger.leg[];
     tx uuid;
@@ -43,66 +86,51 @@ begin
     if receiver = sender then
         perform ledger.recipient(ask), core.refuse('SELF_TRANSFER', 409, 'you cannot transfer to yourself');
     end if;
-    fee := ledger.fee('transfer', cur, amount);
+    select * into terms from ledger.terms t where t.currency = cur;
+    fee := ledger.transfer_fee(terms, cur, amount);
     loop
-        -- In the order of their ids, and none sooner than it must: a recipient's that comes after the sender's is locked when the
-        -- money moves, by ledger.post, which looks at its status again. Many who pay one wallet wait less for each other.
-        with held as materialized (
-            select w as wallet, w.id, w.user_id from ledger.wallets w
-             where w.user_id = any (array[sender, receiver]) and w.currency = cur
-               and w.id <= (select x.id from ledger.wallets x where x.user_id = sender and x.currency = cur)
-             order by w.id for update
-        )
-        select s.wallet, s.id as from_wallet, r.id as to_wallet, r.status, p.id as receiver, (select a.id from ledger.accounts a
-                 where a.kind = 'platform_fees' and a.currency = cur and a.kind not in ('user_wallet', 'store_balance')) as fees
-          into pair from (select) one left join held s on s.user_id = sender
+        select s.id, r.id, r.status, p.id is not null, a.id into from_wallet, to_wallet, to_status, there, fees
+          from (select) one
+          left join ledger.wallets s on s.user_id = sender and s.currency = cur
           left join ledger.wallets r on r.user_id = receiver and r.currency = cur
-          left join people.profiles p on p.id = receiver and p.deleted_at is null;
-        if pair.receiver is null then
+          left join people.profiles p on p.id = receiver and p.deleted_at is null
+          left join ledger.accounts a on a.kind = 'platform_fees' and a.currency = cur and a.kind not in ('user_wallet', 'store_balance');
+        if not there then
             perform ledger.recipient(ask);   -- Says no.
         end if;
-        exit when pair.from_wallet is not null and pair.to_wallet is not null;
+        exit when from_wallet is not null and to_wallet is not null;
         -- In one order for both directions: each may have to be made, which waits for whoever is making it.
         perform ledger.wallet_for(least(sender, receiver), cur), ledger.wallet_for(greatest(sender, receiver), cur);
     end loop;
-    if ask ->> 'idempotency_key' is null then
-        perform ledger.refuse_repeat(pair.from_wallet, 'transfer', amount, pair.to_wallet, null, ask);
+    -- In the order of their ids, and none sooner than it must: a recipient's that comes after the sender's is locked when the money
+    -- moves, by ledger.post, which looks at its status again. Many who pay one wallet wait less for each other.
+    if to_wallet < from_wallet then
+        select w.status into to_status from ledger.wallets w where w.id = to_wallet for update;
     end if;
-    if pair.status <> 'active' then
+    select * into wallet from ledger.wallets w where w.id = from_wallet for update;
+    if key is null then
+        perform ledger.refuse_repeat(from_wallet, 'transfer', amount, to_wallet, null, ask);
+    end if;
+    if to_status <> 'active' then
         perform core.refuse('RECIPIENT_UNAVAILABLE', 409, 'the recipient cannot receive money now');
     end if;
-    verdict := ledger.judge(pair.wallet, amount, fee, pair.to_wallet, 'transfer');
+    verdict := ledger.judge(wallet, amount, fee, to_wallet, 'transfer', terms);
     if verdict.refused is not null then
         return verdict.refused;
     end if;
-    legs := array[row(pair.from_wallet, -(amount + fee)), row(pair.to_wallet, amount)];
+    legs := array[row(from_wallet, -(amount + fee)), row(to_wallet, amount)];
     if fee > 0 then
-        legs := legs || row(coalesce(pair.fees, ledger.platform_account('platform_fees', cur)), fee)::ledger.leg;
+        legs := legs || row(coalesce(fees, ledger.platform_account('platform_fees', cur)), fee)::ledger.leg;
     end if;
     tx := ledger.post('transfer', cur, legs, null, null, amount, fee,
         case when ask ->> 'description' is not null then core.text_field(ask, 'description', 0, 200) end);
-    body := jsonb_build_object('success', true, 'operation', 'transfer', 'new_balance', (pair.wallet).balance - amount - fee,
+    body := jsonb_build_object('success', true, 'operation', 'transfer', 'new_balance', wallet.balance - amount - fee,
         'transaction_id', tx, 'transfer_code', 'TRF-' || upper(left(replace(tx::text, '-', ''), 12)), 'amount', amount,
         'fee', fee, 'total', amount + fee, 'currency', cur);
-    -- One statement for what ledger.note, core.outbox_add and core.remember write each for themselves: half their cost.
-    with request as (
-        select core.request_id() as id
-    ), scored as (
-        insert into ledger.fraud_detection_logs (user_id, recipient_id, amount, score, level, flags, decision, request_id)
-        select sender, pair.to_wallet, amount, verdict.score, verdict.level, verdict.flags, verdict.decision, r.id from request r
-    ), logged as (
-        insert into ledger.wallet_logs (actor_id, operation, currency, amount, outcome, request_id)
-        select sender, 'transfer', cur, amount, 'ok', r.id from request r
-    ), known as (
-        insert into ledger.known_recipients values (pair.from_wallet, pair.to_wallet) on conflict do nothing
-    ), told as (
-        insert into core.outbox (channel, payload, dedupe_key)
-        values ('push', jsonb_build_object('type', 'transfer_received', 'user_id', receiver, 'amount', amount, 'currency', cur),
-            'transfer_received:' || tx)
-    )
-    insert into core.idempotency_keys (caller, function, key, fingerprint, status, body)
-    select sender, 'wallet-operations', ask ->> 'idempotency_key', core.fingerprint(ask), 200, body
-     where ask ->> 'idempotency_key' is not null;
+    perform ledger.note_transfer(sender, receiver, to_wallet, cur, amount, tx, verdict, key, ask, body);
+    if verdict.new_recipient then
+        insert into ledger.known_recipients values (from_wallet, to_wallet) on conflict do nothing;
+    end if;
     return body;
 end $$;
 

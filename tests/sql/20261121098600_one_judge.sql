@@ -33,19 +33,19 @@ $$;
 -- Each rule by itself: the last value that is nothing, the first that is something, and which of several counts.
 do $$
 declare
-    rules jsonb := (select jsonb_object_agg(key, value) from ledger.risk_rules where currency = 'GNF');
+    terms ledger.terms := (select t from ledger.terms t where currency = 'GNF');
     c record;
 begin
     for c in select * from (values (2000000, 9, 3000000, null), (2000001, 9, 0, 'high'), (1, 10, 0, 'medium'), (2000001, 10, 0, 'high'), (1, 0, 5000000, 'critical'),
         (2000001, 10, 5000000, 'critical')) as t (amount, day_count, day_total, severity) loop
-        assert ledger.severity(c.amount, c.day_count, c.day_total, rules) is not distinct from c.severity, c;
+        assert ledger.severity(c.amount, c.day_count, c.day_total, terms) is not distinct from c.severity, c;
     end loop;
-    assert ledger.score(1000, 900, false, 0, 0, 3, rules) = row(null, 0, 'low', '{}', 'allow')::ledger.verdict;
-    assert ledger.score(1000, 901, false, 0, 0, 4, rules) = row(null, 35, 'medium', '{failed_logins,balance_drain}', 'allow')::ledger.verdict;
-    assert ledger.score(0, 5000001, true, 10, 9000000, 4, rules)
-        = row(null, 100, 'critical', '{high_amount,high_frequency,high_volume,new_recipient,failed_logins,balance_drain}', 'block')::ledger.verdict;
-    assert ledger.within_limits(row(null, null, 'GNF', 0, 'active', null, null, null, null, null, current_date + 1, 999999, 999999, null)::ledger.wallets, 1)
-        and not ledger.within_limits(row(null, null, 'GNF', 0, 'active', null, null, null, null, null, current_date + 1, 999999, 999999, null)::ledger.wallets, 2);
+    assert ledger.score(1000, 900, false, 0, 0, 3, terms) = row(null, 0, 'low', '{}', 'allow', false)::ledger.verdict;
+    assert ledger.score(1000, 901, false, 0, 0, 4, terms) = row(null, 35, 'medium', '{failed_logins,balance_drain}', 'allow', false)::ledger.verdict;
+    assert ledger.score(0, 5000001, true, 10, 9000000, 4, terms)
+        = row(null, 100, 'critical', '{high_amount,high_frequency,high_volume,new_recipient,failed_logins,balance_drain}', 'block', true)::ledger.verdict;
+    assert ledger.within_limits(row(null, null, 'GNF', 0, 'active', null, null, null, null, null, current_date + 1, 999999, 999999, null, 0, 0)::ledger.wallets, 1)
+        and not ledger.within_limits(row(null, null, 'GNF', 0, 'active', null, null, null, null, null, current_date + 1, 999999, 999999, null, 0, 0)::ledger.wallets, 2);
 end $$;
 
 -- Suspicion blocks before a score is asked for: a missing rule of the score does not keep a wallet open. One of its own does refuse.
@@ -80,7 +80,7 @@ declare
     command text;
 begin
     foreach door in array array['anon', 'authenticated', 'service_role'] loop
-        foreach command in array array['ledger.judge(null, 1, 1, null, null)', 'ledger.note(null, 1, null, null, null, null)', 'ledger.score(1, 1, true, 1, 1, 1, null)',
+        foreach command in array array['ledger.judge(null, 1, 1, null, null, null)', 'ledger.note(null, 1, null, null, null, null)', 'ledger.score(1, 1, true, 1, 1, 1, null)',
             'ledger.severity(1, 1, 1, null)', 'ledger.fits_limits(null, 1, null)', 'ledger.cannot_check()'] loop
             begin
                 perform set_config('role', door, true);

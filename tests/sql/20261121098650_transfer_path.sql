@@ -43,7 +43,7 @@ declare
     verdict ledger.verdict;
     notice jsonb := jsonb_build_object('type', 'transfer_received', 'user_id', ben.user_id, 'amount', 1000, 'currency', 'GNF');
 begin
-    verdict := ledger.score(1000000, 1000, true, 0, 0, 0, (select jsonb_object_agg(key, value) from ledger.risk_rules where currency = 'GNF'));
+    verdict := ledger.score(1000000, 1000, true, 0, 0, 0, (select t from ledger.terms t where currency = 'GNF'));
     perform ledger.note(ann, 1000, ben.id, 'transfer', verdict, 'ok');
     assert (select count(*) = 2 and count(distinct to_jsonb(l) - 'id') = 1 from ledger.wallet_logs l where l.actor_id = ann.user_id), 'the log differs';
     assert (select count(*) = 2 and count(distinct to_jsonb(f) - 'id') = 1 from ledger.fraud_detection_logs f where f.user_id = ann.user_id), 'the score differs';

@@ -140,10 +140,10 @@ select pg_temp.narrow('withdrawal', 'authenticated', 16, format('select api.wall
 select pg_temp.narrow('fraud score', 'authenticated', 10, format('select api.fraud_detection(%L)',
     '{"amount": 100, "recipientId": "' || pg_temp.id(11) || '", "method": "wallet"}'));
 
-select pg_temp.narrow('history, first page', 'authenticated', 5, 'select * from api.wallet_history order by created_at desc, id desc limit 20');
-select pg_temp.narrow('history, a later page', 'authenticated', 5,
+select pg_temp.narrow('history, first page', 'authenticated', 1, 'select * from api.wallet_history order by created_at desc, id desc limit 20');
+select pg_temp.narrow('history, a later page', 'authenticated', 1,
     'select * from api.wallet_history where created_at < now() - interval ''{turn} hours'' order by created_at desc, id desc limit 20');
-select pg_temp.narrow('log, first page', 'authenticated', 5, 'select * from api.wallet_logs order by created_at desc limit 20');
+select pg_temp.narrow('log, first page', 'authenticated', 1, 'select * from api.wallet_logs order by created_at desc limit 20');
 -- A page of the statement costs the same for whoever has a long history.
 select pg_temp.narrow('statement', 'authenticated', 1, 'select api.wallet_statement(''{"limit": 20}'')');
 select pg_temp.narrow('statement, of a range', 'authenticated', 1, format('select api.wallet_statement(%L)',

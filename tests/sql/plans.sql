@@ -63,6 +63,10 @@ select p.at, p.id, l.leg, case l.leg when 1 then ledger.platform_account('provid
        case l.leg when 2 then p.user_id end, 'GNF', case l.leg when 1 then -1000 else 1000 end, case l.leg when 2 then 1000 end
   from past p, (values (1), (2)) l (leg);
 update ledger.wallets w set balance = 1000000 where w.currency = 'GNF';
+-- Person 16 has sent 1,000 times today.
+insert into ledger.transactions (type, sender_wallet_id, amount, currency, created_at, sent_count, sent_total)
+select 'transfer', o.id, 1, 'GNF', now() - interval '2 hours' - make_interval(mins => 1000 - k), k, k from generate_series(1, 1000) k join owner o on o.n = 16;
+update ledger.wallets set sent_count = 1000, sent_total = 1000 where user_id = pg_temp.id(16) and currency = 'GNF';
 insert into ledger.known_recipients select a.id, b.id from owner a join owner b on b.n in (a.n + 1, a.n + 2, a.n + 3);
 insert into ledger.wallet_logs (actor_id, operation, currency, amount, outcome, created_at) select user_id, 'transfer', 'GNF', 1, 'ok', at from past;
 insert into ledger.fraud_detection_logs (user_id, amount, score, level, flags, decision, created_at)

@@ -36,9 +36,10 @@ pub struct Seen {
     pub path: String,
     /// As it stands there, without the question mark.
     pub query: String,
+    /// Read for open contracts alone, like the next two.
     pub authorization: Option<String>,
     pub apikey: Option<String>,
-    /// `x-supabase-api-version`: how the client wants its refusals. Read for open contracts alone.
+    /// `x-supabase-api-version`: how the client wants its refusals.
     pub api_version: Option<String>,
     pub origin: Option<String>,
     pub user_agent: Option<String>,

@@ -18,8 +18,11 @@ impl Trace {
     /// Continues the caller's trace, or begins one. `request_id` is ours and unique: the span, and a new trace, are made of it.
     #[must_use]
     pub fn of(traceparent: Option<&str>, request_id: &str) -> Self {
-        let digits: String = request_id.chars().filter(char::is_ascii_hexdigit).collect();
-        let own = told(format!("{:0>32}", digits.to_ascii_lowercase()));
+        let digits =
+            request_id.bytes().filter(u8::is_ascii_hexdigit).map(|digit| char::from(digit.to_ascii_lowercase()));
+        let mut own = String::with_capacity(32);
+        own.extend(digits);
+        let own = told(if own.len() < 32 { format!("{own:0>32}") } else { own });
         let span = told(own.get(16..).unwrap_or_default().to_owned());
         match traceparent.and_then(Self::parse) {
             Some(caller) => Self { id: caller.id, span, parent: Some(caller.span), sampled: caller.sampled },

@@ -6,7 +6,7 @@
 
 use shared::edge::{self, Request, Response, Service};
 use shared::error::{NOT_AVAILABLE, NOT_FOUND};
-use worker::{Context, Env, Result, event};
+use worker::{Context, Env, event};
 
 /// Who signs people in where no Supabase project does.
 const IDENTITY: &str = "FN_AUTH_SESSION";
@@ -16,8 +16,13 @@ fn start() {
     edge::start();
 }
 
-#[event(fetch)]
-async fn fetch(req: Request, env: Env, _ctx: Context) -> Result<Response> {
+shared::fetch! {
+    async fn fetch(req: Request, env: Env, _ctx: Context) -> Response {
+        route(req, env).await
+    }
+}
+
+async fn route(req: Request, env: Env) -> Response {
     let url = req.url();
     let path = path_of(&url);
     let found = match place_of(path) {
@@ -28,7 +33,7 @@ async fn fetch(req: Request, env: Env, _ctx: Context) -> Result<Response> {
         Place::Service(service) => Some(served(&req, &env, service, path).await),
         Place::Nowhere => None,
     };
-    Ok(found.unwrap_or_else(|| edge::refuse(&req, &env, &NOT_FOUND)))
+    found.unwrap_or_else(|| edge::refuse(&req, &env, &NOT_FOUND))
 }
 
 /// The project's, else our own, else a declared 501.

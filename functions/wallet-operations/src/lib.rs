@@ -8,7 +8,7 @@ use serde::Serialize;
 use shared::edge::{self, Answer, ApiError, Cx, Reply, Request, Response, User};
 use shared::money::{Amount, Currency};
 use wire::{Ask, CONTRACT, Operation};
-use worker::{Context, Env, Result, event};
+use worker::{Context, Env, event};
 
 /// What Postgres is asked; every field is named here, so nothing else a client sends is written anywhere.
 #[derive(Serialize)]
@@ -36,9 +36,10 @@ fn start() {
     edge::start();
 }
 
-#[event(fetch)]
-async fn fetch(req: Request, env: Env, ctx: Context) -> Result<Response> {
-    Ok(edge::serve(req, env, ctx, &CONTRACT, handle).await)
+shared::fetch! {
+    async fn fetch(req: Request, env: Env, ctx: Context) -> Response {
+        edge::serve(req, env, ctx, &CONTRACT, handle).await
+    }
 }
 
 async fn handle(cx: Cx<User>, mut ask: Ask) -> Answer<Reply> {

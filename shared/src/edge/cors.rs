@@ -1,9 +1,11 @@
 //! CORS on every response, errors included: without it a browser hides the status and the body.
 
+use std::cell::RefCell;
+
 use web_sys::{Request, Response};
 
 use super::config::Config;
-use super::js::{self, Head};
+use super::js::{self, Base, Head};
 
 /// Two years of HTTPS alone, no guessing of media types, no address of ours in other sites' logs.
 macro_rules! transport {
@@ -42,6 +44,10 @@ pub const PRIVATE: &str = concat!("\0cache-control\0private, no-store", guard!()
 /// Files are embedded by the frontend's pages, which are of another origin.
 pub const FILES: &str = concat!(transport!(), "\0cross-origin-resource-policy\0cross-origin");
 
+thread_local! {
+    static BASES: RefCell<Vec<(Option<String>, Base)>> = const { RefCell::new(Vec::new()) };
+}
+
 /// The origin to name in the answer: `*` where any may call, the caller's own where it is listed, else none.
 pub fn origin(config: &Config, sent: Option<&str>) -> Option<String> {
     match config.allowed_origins.as_slice() {
@@ -52,13 +58,21 @@ pub fn origin(config: &Config, sent: Option<&str>) -> Option<String> {
 
 /// The head of one JSON answer.
 pub fn head(status: u16, origin: Option<&str>, request_id: &str) -> Head {
-    let mut head = Head::new(status);
-    head.all(COMMON);
-    let mut granted = String::new();
-    allow(&mut granted, origin, EXPOSED);
-    head.all(&granted);
+    let mut head = Head::on(status, common(origin));
     head.set("x-request-id", request_id);
     head
+}
+
+/// What all answers to one origin have in common. There are as many as origins are allowed, and one for all others.
+fn common(origin: Option<&str>) -> Base {
+    let known = BASES.with_borrow(|bases| bases.iter().find(|(to, _)| to.as_deref() == origin).map(|(_, base)| *base));
+    known.unwrap_or_else(|| {
+        let mut joined = COMMON.to_owned();
+        allow(&mut joined, origin, EXPOSED);
+        let base = Base::of(&joined);
+        BASES.with_borrow_mut(|bases| bases.push((origin.map(str::to_owned), base)));
+        base
+    })
 }
 
 /// Grants `origin` to read an answer; joined as [`Head::all`] wants it. Credentials are never granted: there are no cookies.

@@ -59,12 +59,14 @@ impl<'a> Door<'a> {
 
     /// # Errors
     /// The response to send at once: a preflight's, or a refusal.
-    pub async fn enter(self) -> Result<Entered, Response> {
+    pub async fn enter(mut self) -> Result<Entered, Response> {
         let request_id = self.asked.request_id.clone().filter(|id| is_uuid(id)).unwrap_or_else(js::request_id);
         if self.asked.method == "OPTIONS" {
             return Err(cors::preflight(&self.config, &self.req, &request_id));
         }
         let address = self.address();
+        let origin = cors::origin(&self.config, self.asked.origin.as_deref());
+        let seen = Rc::new(self.seen());
         let key = self.asked.idempotency_key.as_deref().map(|key| key.trim_matches('"').to_owned());
         let trace = Trace::of(self.asked.traceparent.as_deref(), &request_id);
         let gate = Gate::of(self.env, self.spec);
@@ -76,10 +78,10 @@ impl<'a> Door<'a> {
             internal: false,
             body: Vec::new(),
             world,
-            seen: Rc::new(self.seen()),
+            seen,
             gate,
             inside: overload::begin(),
-            origin: cors::origin(&self.config, self.asked.origin.as_deref()),
+            origin,
             log: self.config.log,
         };
         match self.admit(&mut entered).await {
@@ -96,12 +98,13 @@ impl<'a> Door<'a> {
             entered.internal = self.has_internal_key();
             self.within_limits(entered).await?;
             entered.body =
-                if matches!(self.asked.method.as_str(), "GET" | "HEAD") { Vec::new() } else { self.body().await? };
+                if matches!(entered.seen.method.as_str(), "GET" | "HEAD") { Vec::new() } else { self.body().await? };
             return Ok(());
         }
-        let get = self.is_get() && self.spec.get_too;
-        let put = self.asked.method == "PUT" && self.spec.put_too;
-        if self.asked.method != "POST" && !get && !put {
+        let method = entered.seen.method.as_str();
+        let get = method == "GET" && self.spec.get_too;
+        let put = method == "PUT" && self.spec.put_too;
+        if method != "POST" && !get && !put {
             return Err(METHOD_NOT_ALLOWED.into());
         }
         (entered.user, entered.internal) = self.caller(entered.world.now_ms).await?;
@@ -131,20 +134,22 @@ impl<'a> Door<'a> {
         found.map(|(_, value)| value.to_owned())
     }
 
-    fn seen(&self) -> Seen {
+    /// What is logged and what handlers see, moved out of what was asked; the token only for who reads credentials himself.
+    fn seen(&mut self) -> Seen {
+        let open = self.spec.open;
         let (url, query) = self.asked.url.split_once('?').unwrap_or((&self.asked.url, ""));
         let path = url.split_once("://").and_then(|(_, rest)| rest.find('/').and_then(|at| rest.get(at..)));
-        let only_open = |name| if self.spec.open { js::header(&self.req.headers(), name) } else { None };
+        let only_open = |name| if open { js::header(&self.req.headers(), name) } else { None };
         Seen {
-            method: self.asked.method.clone(),
             path: path.unwrap_or("/").to_owned(),
             query: query.to_owned(),
-            authorization: self.asked.authorization.clone(),
             apikey: only_open("apikey"),
             api_version: only_open("x-supabase-api-version"),
-            origin: self.asked.origin.clone(),
-            user_agent: self.asked.user_agent.clone(),
-            address: self.asked.address.clone().unwrap_or_default(),
+            authorization: if open { self.asked.authorization.clone() } else { None },
+            method: std::mem::take(&mut self.asked.method),
+            origin: self.asked.origin.take(),
+            user_agent: self.asked.user_agent.take(),
+            address: self.asked.address.take().unwrap_or_default(),
         }
     }
 

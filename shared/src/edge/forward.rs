@@ -1,10 +1,12 @@
 //! What the gateway needs: hand a request to another Worker, to the PostgREST behind `/rest/v1`, or to a Supabase project.
 
-use wasm_bindgen::JsCast;
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Request, Response};
 use worker::Env;
 
 use super::config::{self, Config};
+use super::task::Wait;
 use super::{cors, js};
 use crate::error::{ApiError, Refusal, UNAVAILABLE};
 
@@ -18,6 +20,11 @@ mod said;
 pub use docs::{docs, docs_are_at};
 pub use project::{Service, project};
 pub use rest::rest;
+
+#[wasm_bindgen(module = "/src/edge/glue.js")]
+extern "C" {
+    fn hop(wait: u32, env: &JsValue, name: &str, request: &Request) -> bool;
+}
 
 /// How one request is answered: for whom, and under which id.
 struct Back {
@@ -63,10 +70,13 @@ pub fn refuse(req: &Request, env: &Env, no: &Refusal) -> Response {
 
 /// Hands the request to the Worker bound as `binding`, unchanged; its response comes back unread. `None`: no such binding.
 pub async fn forward(req: &Request, env: &Env, binding: &str) -> Option<Response> {
-    let target = js::binding(env, binding)?;
-    match js::call(&target, "fetch", req).await {
-        Ok(response) => Some(response.unchecked_into()),
-        Err(_) => Some(refuse(req, env, &UNAVAILABLE)),
+    let wait = Wait::begin();
+    if !hop(wait.id(), env, binding, req) {
+        return None;
+    }
+    match wait.await {
+        (2, response) => Some(response.unchecked_into()),
+        _ => Some(refuse(req, env, &UNAVAILABLE)),
     }
 }
 

@@ -16,25 +16,98 @@ export function head(request) {
   return said;
 }
 
-// Async, so that even a bad URL is a rejected promise and never an exception inside WebAssembly.
-export async function post(parts, timeoutMs) {
-  const [url, authorization, id, body, traceparent] = parts.split('\0');
-  const headers = { authorization, 'content-type': 'application/json', 'x-request-id': id };
-  if (traceparent) headers.traceparent = traceparent;
-  return fetch(url, { method: 'POST', headers, body, redirect: 'manual', signal: AbortSignal.timeout(timeoutMs) });
+// The instance's way back; see `task.rs`. Whoever waits keeps the one under which he began: his number means nothing to the next.
+let back;
+const answers = new Map();
+
+export function connect(way) {
+  back = way;
+}
+
+export function promised(task) {
+  return new Promise((answer) => answers.set(task, answer));
+}
+
+export function answered(task, response) {
+  const answer = answers.get(task);
+  answers.delete(task);
+  answer(response);
+}
+
+export function soon(task) {
+  const way = back;
+  queueMicrotask(() => way(task));
+}
+
+// Begins something and brings it back: 0 for a failure, 1 for one that took too long, else what `tell` says of the value. What is
+// thrown at once is a failure like any other, and never an exception inside WebAssembly.
+function bring(wait, tell, begin) {
+  const way = back;
+  const lost = (error) => way(wait, error?.name === 'TimeoutError' ? 1 : 0);
+  try {
+    begin().then((value) => way(wait, tell(value), value), lost);
+  } catch (error) {
+    queueMicrotask(() => lost(error));
+  }
 }
 
 // The status, twice, and one more when this is the stored answer of an earlier request.
-export function outcome(response) {
-  return response.status * 2 + (response.headers.has('idempotent-replayed') ? 1 : 0);
+const told = (response) => response.status * 2 + (response.headers.has('idempotent-replayed') ? 1 : 0);
+
+export function post(wait, parts, timeoutMs) {
+  const [url, authorization, id, body, traceparent] = parts.split('\0');
+  const headers = { authorization, 'content-type': 'application/json', 'x-request-id': id };
+  if (traceparent) headers.traceparent = traceparent;
+  bring(wait, told, () =>
+    fetch(url, { method: 'POST', headers, body, redirect: 'manual', signal: AbortSignal.timeout(timeoutMs) }));
 }
 
-// Body: text, a stream that nobody has read, or null. Head: the status, then names and values.
-export function answer(body, head) {
-  const parts = head.split('\0');
-  const headers = {};
-  for (let at = 1; at + 1 < parts.length; at += 2) headers[parts[at]] = parts[at + 1];
-  return new Response(body, { status: Number(parts[0]), headers });
+// A body's length, and two more; its bytes are fetched by `fill`.
+const length = (buffer) => buffer.byteLength + 2;
+
+export function body(wait, request) {
+  bring(wait, length, () => request.arrayBuffer());
+}
+
+export function fill(bytes, buffer) {
+  bytes.set(new Uint8Array(buffer));
+}
+
+// 2: may come in; 3: called too often.
+const admitted = (said) => (!said ? 0 : said.success ? 2 : 3);
+
+export function minute(wait, limiter, key) {
+  bring(wait, admitted, () => limiter.limit({ key }));
+}
+
+// One worker asks another, and says whether there is one.
+export function hop(wait, env, name, request) {
+  const worker = env[name];
+  if (typeof worker !== 'object' || worker === null) return false;
+  bring(wait, () => 2, () => worker.fetch(request));
+  return true;
+}
+
+// What many answers have in common is made once: a copy of it costs less than its names and values do. The first is empty.
+const bases = [new Headers()];
+const places = new Map();
+
+export function base(joined) {
+  if (!places.has(joined)) places.set(joined, bases.push(put(new Headers(), joined)) - 1);
+  return places.get(joined);
+}
+
+function put(headers, joined) {
+  const parts = joined.split('\0');
+  for (let at = 1; at + 1 < parts.length; at += 2) headers.set(parts[at], parts[at + 1]);
+  return headers;
+}
+
+// Body: text, a response whose body nobody has read, or null. Headers: those of a base, and names and values of its own.
+export function answer(body, status, base, own) {
+  const answer = new Response(body instanceof Response ? body.body : body, { status, headers: bases[base] });
+  put(answer.headers, own);
+  return answer;
 }
 
 // The cache of the data centre; a bare workerd has none, and then nothing is kept and nothing is found.

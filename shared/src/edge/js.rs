@@ -6,14 +6,17 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortSignal, Headers, Request, RequestInit, Response, WorkerGlobalScope};
 
+use super::task::Wait;
 use crate::http::Lost;
 
 #[wasm_bindgen(module = "/src/edge/glue.js")]
 extern "C" {
     fn head(request: &Request) -> String;
-    fn post(parts: &str, timeout_ms: u32) -> Promise;
-    fn outcome(response: &Response) -> u32;
-    fn answer(body: &JsValue, head: &str) -> Response;
+    fn post(wait: u32, parts: &str, timeout_ms: u32);
+    fn body(wait: u32, request: &Request);
+    fn fill(bytes: &mut [u8], buffer: &JsValue);
+    fn base(joined: &str) -> u32;
+    fn answer(body: &JsValue, status: u16, base: u32, own: &str) -> Response;
 }
 
 /// What a request says of itself, read in one crossing.
@@ -52,27 +55,53 @@ pub fn asked(request: &Request) -> Asked {
     }
 }
 
+/// Headers that many answers share, joined as [`Head::all`] takes them; kept for good, so there may only be few.
+#[derive(Clone, Copy, Default)]
+pub struct Base(u32);
+
+impl Base {
+    pub fn of(joined: &str) -> Self {
+        Self(base(joined))
+    }
+}
+
 /// A status and headers on their way out.
-pub struct Head(String);
+pub struct Head {
+    status: u16,
+    base: Base,
+    own: String,
+}
 
 impl Head {
     pub fn new(status: u16) -> Self {
-        Self(status.to_string())
+        Self::on(status, Base::default())
+    }
+
+    pub fn on(status: u16, base: Base) -> Self {
+        Self { status, base, own: String::new() }
     }
 
     /// Names and values, already joined: `\0name\0value\0name\0value`.
     pub fn all(&mut self, joined: &str) {
-        self.0.push_str(joined);
+        self.own.push_str(joined);
     }
 
     pub fn set(&mut self, name: &str, value: &str) {
-        self.0.extend(["\0", name, "\0", value]);
+        self.own.extend(["\0", name, "\0", value]);
     }
 
-    /// The headers without the status, joined as [`Self::all`] takes them.
+    /// Its own headers, joined as [`Self::all`] takes them.
     pub fn joined(&self) -> &str {
-        self.0.find('\0').and_then(|at| self.0.get(at..)).unwrap_or_default()
+        &self.own
     }
+}
+
+/// An answer of an upstream's, its body not yet read.
+pub struct Told {
+    pub status: u16,
+    /// It is the stored answer of an earlier request.
+    pub replayed: bool,
+    pub response: Response,
 }
 
 /// One RPC: a POST of JSON to the database's gateway.
@@ -83,19 +112,20 @@ pub async fn ask(
     traceparent: Option<&str>,
     body: &str,
     timeout_ms: u32,
-) -> Result<Response, Lost> {
+) -> Result<Told, Lost> {
     let trace = traceparent.unwrap_or_default();
     let parts = [url, "\0Bearer ", token, "\0", request_id, "\0", body, "\0", trace].concat();
-    match JsFuture::from(post(&parts, timeout_ms)).await {
-        Ok(response) => Ok(response.unchecked_into()),
-        Err(error) => Err(lost(&error)),
+    let wait = Wait::begin();
+    post(wait.id(), &parts, timeout_ms);
+    match wait.await {
+        (0, _) => Err(Lost::Unreachable),
+        (1, _) => Err(Lost::TimedOut),
+        (outcome, response) => Ok(Told {
+            status: u16::try_from(outcome / 2).unwrap_or(502),
+            replayed: outcome % 2 == 1,
+            response: response.unchecked_into(),
+        }),
     }
-}
-
-/// Its status, and whether it is the stored answer of an earlier request.
-pub fn told(response: &Response) -> (u16, bool) {
-    let outcome = outcome(response);
-    (u16::try_from(outcome / 2).unwrap_or(502), outcome % 2 == 1)
 }
 
 /// A text of the environment; empty when it is not set.
@@ -154,12 +184,12 @@ pub async fn read(response: &Response) -> Result<String, Lost> {
 }
 
 pub fn response(body: Option<&str>, head: &Head) -> Response {
-    answer(&body.map_or(JsValue::NULL, JsValue::from_str), &head.0)
+    answer(&body.map_or(JsValue::NULL, JsValue::from_str), head.status, head.base.0, &head.own)
 }
 
 /// Hands an upstream body through without reading it.
 pub fn stream(upstream: &Response, head: &Head) -> Response {
-    answer(&upstream.body().map_or(JsValue::NULL, Into::into), &head.0)
+    answer(upstream, head.status, head.base.0, &head.own)
 }
 
 pub fn headers() -> Headers {
@@ -173,10 +203,16 @@ pub async fn bytes(req: &Request, declared: Option<u32>, max: u32) -> Result<Opt
         return Ok(None);
     }
     if declared.is_some() {
-        let promise = req.array_buffer().map_err(|_| Lost::Unreachable)?;
-        let buffer = JsFuture::from(promise).await.map_err(|_| Lost::Unreachable)?;
-        let bytes = Uint8Array::new(&buffer).to_vec();
-        return Ok((bytes.len() <= max as usize).then_some(bytes));
+        let wait = Wait::begin();
+        body(wait.id(), req);
+        let (outcome, buffer) = wait.await;
+        let length = outcome.checked_sub(2).ok_or(Lost::Unreachable)?;
+        if length > max {
+            return Ok(None);
+        }
+        let mut bytes = vec![0; length as usize];
+        fill(&mut bytes, &buffer);
+        return Ok(Some(bytes));
     }
     let Some(stream) = req.body() else { return Ok(Some(Vec::new())) };
     let reader: Object = stream.get_reader().unchecked_into();

@@ -1,13 +1,8 @@
-// Counting a call is one crossing: the platform's binding says yes or no, an object says how many are left. No rule here.
+// Counting a call with an object, which says how many are left. No rule here.
 
 import { waitUntil } from 'cloudflare:workers';
 
 const object = (objects, name) => objects.get(objects.idFromName(name));
-
-export async function minute(limiter, key) {
-  const { success } = await limiter.limit({ key });
-  return success;
-}
 
 // The object that does not answer is as good as none: its caller waits, and he has only so much time.
 export async function enter(objects, name, path, timeoutMs) {

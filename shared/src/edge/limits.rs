@@ -11,6 +11,7 @@ use wasm_bindgen_futures::JsFuture;
 use worker::Env;
 
 use super::js::{self, Head};
+use super::task::Wait;
 use crate::contract::{Limit, Spec};
 use crate::db::Local;
 use crate::error::Answer;
@@ -21,9 +22,13 @@ const OBJECT_MS: u32 = 1_000;
 /// Callers whose calls an isolate keeps apart before it looks for those who have left.
 const CALLERS: usize = 1_000;
 
+#[wasm_bindgen(module = "/src/edge/glue.js")]
+extern "C" {
+    fn minute(wait: u32, limiter: &Object, key: &str);
+}
+
 #[wasm_bindgen(module = "/src/edge/limits.js")]
 extern "C" {
-    fn minute(limiter: &Object, key: &str) -> Promise;
     fn enter(objects: &Object, name: &str, path: &str, timeout_ms: u32) -> Promise;
     fn leave(objects: &Object, name: &str, path: &str);
 }
@@ -171,11 +176,13 @@ impl Gate {
             }
         }
         if let Some(limiter) = self.bindings.minutes_of(class, self.spec) {
-            let said = JsFuture::from(minute(limiter, key)).await.map_err(|_| Down)?;
-            return Ok(match said.is_truthy() {
-                true => Verdict::In { lease: None, left: None },
-                false => Verdict::Out { wait_s: 60, window: 0 },
-            });
+            let wait = Wait::begin();
+            minute(wait.id(), limiter, key);
+            return match wait.await.0 {
+                2 => Ok(Verdict::In { lease: None, left: None }),
+                3 => Ok(Verdict::Out { wait_s: 60, window: 0 }),
+                _ => Err(Down),
+            };
         }
         self.ask(rules, key).await
     }

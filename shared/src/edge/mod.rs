@@ -17,6 +17,7 @@ mod overload;
 mod postgrest;
 mod surroundings;
 mod tables;
+mod task;
 mod tokens;
 
 use std::future::Future;
@@ -37,6 +38,8 @@ pub use forward::{Service, docs, docs_are_at, forward, project, refuse, rest};
 pub use js::now_ms;
 pub use metrics::plant;
 pub use tables::list;
+#[doc(hidden)]
+pub use task::run;
 
 use crate::contract::Auth;
 use crate::json;
@@ -179,4 +182,28 @@ pub fn start() {
         own(info);
         console_error_panic_hook::hook(info);
     }));
+}
+
+/// The way in from the platform, as `#[worker::event(fetch)]` makes it, without a promise where nothing is waited for.
+#[macro_export]
+macro_rules! fetch {
+    (async fn fetch($req:ident: Request, $env:ident: Env, $ctx:ident: Context) -> Response $work:block) => {
+        mod _fetch {
+            use super::*;
+            use ::worker::wasm_bindgen::prelude::wasm_bindgen;
+
+            #[wasm_bindgen(wasm_bindgen = ::worker::wasm_bindgen)]
+            pub fn fetch(
+                $req: Request,
+                $env: Env,
+                ctx: ::worker::worker_sys::Context,
+            ) -> ::worker::wasm_bindgen::JsValue {
+                let $ctx = Context::new(ctx);
+                edge::run(async move {
+                    let response: Response = $work;
+                    response
+                })
+            }
+        }
+    };
 }

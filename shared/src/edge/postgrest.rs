@@ -42,8 +42,8 @@ impl Gateway {
         };
         let url = [&config.postgrest_url, "/rpc/", call.function].concat();
         let trace = self.traceparent.as_deref();
-        let response = js::ask(&url, token, call.request_id, trace, call.body, timeout_ms).await?;
-        let (status, replayed) = js::told(&response);
+        let told = js::ask(&url, token, call.request_id, trace, call.body, timeout_ms).await?;
+        let js::Told { status, replayed, response } = told;
         let body = if call.unread && status < 300 {
             Body::Unread(Box::new(response))
         } else {

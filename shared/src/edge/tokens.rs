@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use js_sys::{Array, Object, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
@@ -19,9 +20,26 @@ const REMEMBERED: usize = 1_000;
 const TIMEOUT_MS: u32 = 3_000;
 
 thread_local! {
-    static TOKENS: RefCell<HashMap<String, Known>> = RefCell::new(HashMap::new());
+    static TOKENS: RefCell<HashMap<String, Known, BuildHasherDefault<Tail>>> = RefCell::default();
     static KEYS: RefCell<HashMap<String, (String, CryptoKey)>> = RefCell::new(HashMap::new());
     static PUBLISHED: RefCell<Published> = RefCell::new(Published::default());
+}
+
+/// Tokens differ in their signatures, which nobody can choose: the last bytes tell them apart as well as a hash of all of them,
+/// and only verified ones are kept. Whether it is the same token is still compared byte for byte.
+#[derive(Default)]
+struct Tail(u64);
+
+impl Hasher for Tail {
+    fn write(&mut self, bytes: &[u8]) {
+        let last = bytes.iter().rev().take(12);
+        self.0 = last
+            .fold(self.0, |hash, byte| (hash.rotate_left(5) ^ u64::from(*byte)).wrapping_mul(0x517c_c1b7_2722_0a95));
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 /// A token that was verified.
@@ -164,4 +182,20 @@ async fn import(subtle: &SubtleCrypto, key: &PublicKey) -> Result<CryptoKey, JsV
         keys.insert(key.kid.clone(), (key.jwk.clone(), imported.clone()));
     });
     Ok(imported)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::hash::BuildHasher;
+
+    #[test]
+    fn tokens_are_told_apart_by_the_end_of_their_signatures() {
+        let hash = |token: &str| BuildHasherDefault::<Tail>::default().hash_one(token);
+        assert_ne!(hash("eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJlMQ"), hash("eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJlMg"));
+        assert_eq!(hash("eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJlMQ"), hash("eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJlMQ"));
+        let mut known = HashMap::<String, u8, BuildHasherDefault<Tail>>::default();
+        known.insert("a.c2lnbmF0dXJlMQ".to_owned(), 1);
+        assert_eq!(known.get("b.c2lnbmF0dXJlMQ"), None, "the same end is not the same token");
+    }
 }

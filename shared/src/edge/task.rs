@@ -1,0 +1,206 @@
+//! How one request waits. A future of wasm-bindgen's costs a promise, two closures and a turn of the microtask queue for each
+//! step; here all steps of all requests come back through one function, under a number, and go on at once.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::{Closure, wasm_bindgen};
+use web_sys::Response;
+
+use crate::db::Local;
+
+#[wasm_bindgen(module = "/src/edge/glue.js")]
+extern "C" {
+    fn connect(back: &JsValue);
+    fn promised(task: u32) -> JsValue;
+    fn answered(task: u32, response: &JsValue);
+    fn soon(task: u32);
+}
+
+thread_local! {
+    static IDS: Cell<u32> = const { Cell::new(0) };
+    static WAITS: RefCell<BTreeMap<u32, Stage>> = const { RefCell::new(BTreeMap::new()) };
+    static TASKS: RefCell<BTreeMap<u32, Task>> = const { RefCell::new(BTreeMap::new()) };
+    /// Whoever is woken now may go on at once: nothing of his is on the stack.
+    static AT_ONCE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A request that is being worked on.
+struct Task {
+    work: Local<'static, Response>,
+    waker: Waker,
+}
+
+enum Stage {
+    Begun,
+    Awaited(Waker),
+    Settled(u32, JsValue),
+}
+
+/// The number of what wakes.
+struct Number(u32);
+
+impl Wake for Number {
+    fn wake(self: Arc<Self>) {
+        // A timer of the `worker` crate wakes first and is due afterwards, so for strangers there is a microtask between.
+        if AT_ONCE.take() { go_on(self.0) } else { soon(self.0) }
+    }
+}
+
+/// Begins a request. A response, where nothing had to be waited for; else the promise of one.
+pub fn run(work: impl Future<Output = Response> + 'static) -> JsValue {
+    connected();
+    let id = number();
+    let waker = Waker::from(Arc::new(Number(id)));
+    let mut task = Task { work: Box::pin(work), waker };
+    match task.step() {
+        Poll::Ready(response) => response.into(),
+        Poll::Pending => {
+            TASKS.with_borrow_mut(|tasks| tasks.insert(id, task));
+            promised(id)
+        }
+    }
+}
+
+impl Task {
+    fn step(&mut self) -> Poll<Response> {
+        self.work.as_mut().poll(&mut Context::from_waker(&self.waker))
+    }
+}
+
+/// One step of a request; nothing for one that has ended, or is on the stack.
+fn go_on(id: u32) {
+    let Some(mut task) = TASKS.with_borrow_mut(|tasks| tasks.remove(&id)) else { return };
+    match task.step() {
+        Poll::Ready(response) => answered(id, &response),
+        Poll::Pending => drop(TASKS.with_borrow_mut(|tasks| tasks.insert(id, task))),
+    }
+}
+
+/// Waits for one answer of JavaScript's: a number that says how it went, and a value. Zero is a failure.
+pub struct Wait(u32);
+
+impl Wait {
+    pub fn begin() -> Self {
+        // Not only requests wait: what is left for after the answer does, and the clock's ticks do.
+        connected();
+        let id = number();
+        WAITS.with_borrow_mut(|waits| waits.insert(id, Stage::Begun));
+        Self(id)
+    }
+
+    /// To be handed to JavaScript, which brings it back.
+    pub const fn id(&self) -> u32 {
+        self.0
+    }
+}
+
+impl Future for Wait {
+    type Output = (u32, JsValue);
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        WAITS.with_borrow_mut(|waits| match waits.remove(&self.0) {
+            Some(Stage::Settled(outcome, value)) => Poll::Ready((outcome, value)),
+            _ => {
+                waits.insert(self.0, Stage::Awaited(context.waker().clone()));
+                Poll::Pending
+            }
+        })
+    }
+}
+
+impl Drop for Wait {
+    fn drop(&mut self) {
+        WAITS.with_borrow_mut(|waits| waits.remove(&self.0));
+    }
+}
+
+/// What JavaScript calls: a wait is settled, or a task goes on.
+fn back(id: u32, outcome: u32, value: JsValue) {
+    let before = WAITS.with_borrow_mut(|waits| {
+        waits.get_mut(&id).map(|stage| std::mem::replace(stage, Stage::Settled(outcome, value)))
+    });
+    match before {
+        Some(Stage::Awaited(waker)) => {
+            AT_ONCE.set(true);
+            waker.wake();
+            AT_ONCE.set(false);
+        }
+        Some(_) => {}
+        None => go_on(id),
+    }
+}
+
+fn number() -> u32 {
+    IDS.set(IDS.get().wrapping_add(1));
+    IDS.get()
+}
+
+/// Once for each instance: one that starts after a panic has its own way back.
+fn connected() {
+    thread_local! {
+        static BACK: Closure<dyn Fn(u32, u32, JsValue)> = {
+            let back = Closure::new(back);
+            connect(back.as_ref());
+            back
+        };
+    }
+    BACK.with(|_| ());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    #[derive(Default)]
+    struct Woken(AtomicU32);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn begun() -> Wait {
+        let id = number();
+        WAITS.with_borrow_mut(|waits| waits.insert(id, Stage::Begun));
+        Wait(id)
+    }
+
+    fn outcome(wait: &mut Wait, woken: &Arc<Woken>) -> Option<u32> {
+        let waker = Waker::from(Arc::clone(woken));
+        match Pin::new(wait).poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready((outcome, _)) => Some(outcome),
+            Poll::Pending => None,
+        }
+    }
+
+    #[test]
+    fn who_waits_is_woken_once_and_finds_his_own_answer() {
+        let woken = Arc::new(Woken::default());
+        let (mut first, mut second) = (begun(), begun());
+        assert_eq!((outcome(&mut first, &woken), outcome(&mut second, &woken)), (None, None));
+        back(second.id(), 7, JsValue::UNDEFINED);
+        assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+        assert_eq!((outcome(&mut first, &woken), outcome(&mut second, &woken)), (None, Some(7)));
+    }
+
+    #[test]
+    fn an_answer_that_comes_before_anybody_waits_is_kept_and_one_that_nobody_wants_is_not() {
+        let woken = Arc::new(Woken::default());
+        let (mut early, dropped) = (begun(), begun());
+        back(early.id(), 2, JsValue::UNDEFINED);
+        let id = dropped.id();
+        drop(dropped);
+        back(id, 2, JsValue::UNDEFINED);
+        assert_eq!(outcome(&mut early, &woken), Some(2));
+        assert_eq!(woken.0.load(Ordering::Relaxed), 0);
+        assert!(WAITS.with_borrow(BTreeMap::is_empty) && !AT_ONCE.get());
+    }
+}

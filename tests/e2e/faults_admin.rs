@@ -158,12 +158,12 @@ async fn f22_a_decision_is_one_of_a_list_and_not_a_text(w: &'static World) {
     assert_eq!((w.payout(&id).await["status"].as_str(), fatou.moves().await), (Some("manual"), 2));
 }
 
-/// The words that the schema lets a column have, sorted.
+/// The words that the schema lets a column have, by a check of its own or by its domain; sorted.
 async fn allowed(w: &World, table: &str, column: &str) -> Vec<String> {
     let sql = "select array_agg(word order by word) from (select distinct found[1] as word from pg_constraint c
-        join pg_attribute a on a.attrelid = c.conrelid and c.conkey = array[a.attnum]
+        join pg_attribute a on c.contypid = a.atttypid or c.conrelid = a.attrelid and c.conkey = array[a.attnum]
         cross join regexp_matches(pg_get_constraintdef(c.oid), '''([a-z_]+)''::text', 'g') found
-        where c.contype = 'c' and c.conrelid = to_regclass($1) and a.attname = $2::text) words";
+        where c.contype = 'c' and a.attrelid = to_regclass($1) and a.attname = $2::text) words";
     w.one::<Option<Vec<String>>>(sql, &[&table, &column]).await.unwrap_or_default()
 }
 

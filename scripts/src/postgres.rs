@@ -25,6 +25,8 @@ pub struct Postgres {
     port: u16,
     /// No promise beyond a crash of the process: for clusters that a test throws away.
     throwaway: bool,
+    /// Beside the usual settings, and stronger.
+    tuning: &'static [&'static str],
     mark: String,
     log: PathBuf,
     child: Option<Child>,
@@ -37,12 +39,23 @@ pub fn url(port: u16) -> String {
 
 impl Postgres {
     pub async fn start(dir: &DataDir, port: u16, throwaway: bool, quiet: bool) -> Result<Self> {
+        Self::start_tuned(dir, port, throwaway, quiet, &[]).await
+    }
+
+    /// With settings of one's own, such as `shared_buffers=3GB`.
+    pub async fn start_tuned(
+        dir: &DataDir,
+        port: u16,
+        throwaway: bool,
+        quiet: bool,
+        tuning: &'static [&'static str],
+    ) -> Result<Self> {
         let place = Place::choose(dir.path(), &native()?).await?;
         if place.is_elsewhere() && !quiet {
             eprintln!("  PostgreSQL runs as nobody and keeps its data in {}", place.cluster.display());
         }
         let log = dir.path().join("logs/postgres.log");
-        let mut postgres = Self { place, port, throwaway, mark: dir.mark(), log, child: None };
+        let mut postgres = Self { place, port, throwaway, tuning, mark: dir.mark(), log, child: None };
         if !postgres.place.cluster.join("PG_VERSION").is_file() {
             let work = postgres.init();
             Progress::new("creating the database cluster").during(work).await?;
@@ -141,7 +154,8 @@ impl Postgres {
             // Enough to survive a kill of the process, which is what tests do to it.
             settings.extend(["fsync=off", "full_page_writes=off"]);
         }
-        for setting in settings {
+        // Of one setting named twice, the later word holds.
+        for setting in settings.iter().chain(self.tuning) {
             launch = launch.args(["-c", setting]);
         }
         launch.log(&self.log).stop(Stop::FAST).spawn()

@@ -1,4 +1,4 @@
-// Peers `hono` and `deno`: the same functions in the usual TypeScript stack, Hono with jose and postgrest-js.
+// Peers `hono`, `deno` and `bun`: the same functions in the usual TypeScript stack, Hono with jose and postgrest-js.
 // Written with the libraries' own middleware, the way their documentation shows.
 import { PostgrestClient } from "@supabase/postgrest-js";
 import { Hono } from "hono";

@@ -52,10 +52,14 @@ pub enum Name {
     Hono,
     /// The same TypeScript under Deno.
     Deno,
+    /// The same TypeScript under Bun.
+    Bun,
+    /// PostgREST itself, with no edge in front: what the edge is added to.
+    Direct,
 }
 
 impl Name {
-    pub const ALL: [Self; 5] = [Self::Cauris, Self::Proxy, Self::Js, Self::Hono, Self::Deno];
+    pub const ALL: [Self; 7] = [Self::Cauris, Self::Proxy, Self::Js, Self::Hono, Self::Deno, Self::Bun, Self::Direct];
 }
 
 /// Both enums are called on the command line what they are called in the rows.
@@ -87,7 +91,7 @@ impl Room {
 pub struct Door {
     pub addr: SocketAddr,
     pub path: String,
-    /// False for the bare proxy: it takes what PostgREST takes and answers what PostgREST answers.
+    /// False for the bare proxy, and for none at all: it takes what PostgREST takes and answers what PostgREST answers.
     pub has_contract: bool,
 }
 
@@ -99,6 +103,6 @@ mod tests {
     fn cases_and_subjects_are_called_what_the_rows_call_them() {
         let cases = Case::ALL.map(|case| case.to_string());
         assert_eq!(cases, ["hello", "hop", "wallet-transfer/hs256", "wallet-transfer/es256"]);
-        assert_eq!(Name::ALL.map(|name| name.to_string()), ["cauris", "proxy", "js", "hono", "deno"]);
+        assert_eq!(Name::ALL.map(|name| name.to_string()), ["cauris", "proxy", "js", "hono", "deno", "bun", "direct"]);
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use xtask::keys::{self, Alg};
 
 use crate::case::{Case, Door};
-use crate::load::Lane;
+use crate::load::{Lane, Reply};
 use crate::traffic::{get, post, transfer};
 use crate::world::World;
 
@@ -27,6 +27,25 @@ pub async fn check(case: Case, door: &Door, world: &mut World) -> Result<()> {
         Some(alg) => Check { door, world, alg }.transfer().await,
         None => hello(case, door).await,
     }
+}
+
+/// A call was answered and not refused.
+pub fn answered(reply: &Reply) -> Result<()> {
+    ensure!(reply.status.is_success(), "answered {}: {}", reply.status, String::from_utf8_lossy(&reply.body));
+    Ok(())
+}
+
+/// Of two calls that are the same the second is one too many: what is bound as the rate limiter is really asked.
+pub async fn is_limited(door: &Door, world: &mut World) -> Result<()> {
+    let token = world.giver.token(Alg::Hs256).to_owned();
+    let body = transfer(door, world.taker.id, &AMOUNT.into(), &keys::random_uuid().to_string());
+    let first = ask(door, Some(&token), body.clone()).await?;
+    ensure!(first.status == StatusCode::OK, "the first call was answered {}: {}", first.status, first.body);
+    world.answered(1)?;
+    let second = ask(door, Some(&token), body).await?;
+    refused(door, &second, StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED").context("a second call")?;
+    ensure!(second.headers.contains_key("retry-after"), "a caller is not told when to come back");
+    Ok(())
 }
 
 async fn ask(door: &Door, token: Option<&str>, body: String) -> Result<Answer> {

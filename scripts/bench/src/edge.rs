@@ -4,21 +4,20 @@
 //! every subject has its turn, every second round backwards, and the median over the rounds is the figure.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use xtask::stack::{Options, Pids, Runtime, Stack};
-use xtask::tools;
+use xtask::stack::Pids;
 
 use crate::case::{Case, Door, Name, Room};
 use crate::cpu;
 use crate::load::{Feed, Lanes, Round};
 use crate::machine::Machine;
 use crate::rows::Edge;
+use crate::stage::Stage;
 use crate::stats::{hundredths, median, percentile, spread, tenths};
-use crate::subject::{Bench, Subject, build_ours};
+use crate::subject::Subject;
 use crate::traffic::{Hello, Transfers};
 use crate::world::{Caller, World};
 use crate::{Settings, Suite, contract};
@@ -39,40 +38,18 @@ struct Turn {
 
 pub async fn run(settings: &Settings, machine: &mut Machine) -> Result<Vec<Edge>> {
     ensure!(cfg!(target_os = "linux"), "suite edge reads CPU time from /proc, which only Linux has");
-    // Open to all, because Postgres refuses to be root and has to reach it.
-    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    let dir = tempfile::Builder::new().prefix("cauris-bench-").permissions(open).tempdir()?;
-    let tools = tools::ensure().await?;
-    if settings.subjects.contains(&Name::Cauris) {
-        eprintln!("building what ships (--release)");
-        build_ours().await?;
+    let mut stage = Stage::set(&settings.subjects, settings.plan(Suite::Edge).callers, machine).await?;
+    let ours = settings.subjects.contains(&Name::Cauris);
+    if ours && settings.cases.iter().any(|case| case.alg().is_some()) {
+        let limited = stage.bench().start_limited().await?;
+        let checked = contract::is_limited(&limited.doors[&Room::Transfer], &mut stage.world).await;
+        limited.end().await;
+        checked.context("cauris asks no rate limiter")?;
     }
-    let stack = Stack::start(options(dir.path())).await?;
-    let mut world = World::set_up(&stack.db_url, settings.plan(Suite::Edge).callers).await?;
-    machine.postgres = Some(world.version().await?);
-    machine.rest = tools.rest.file_name().map(|name| name.to_string_lossy().into_owned());
-    let mut vars = stack.vars.clone();
-    vars.insert("LOG".into(), "off".into());
-    let bench = Bench { dir: &dir.path().join("subjects"), tools: &tools, vars: &vars };
-    std::fs::create_dir_all(bench.dir)?;
-    let mut subjects = Vec::new();
-    for name in &settings.subjects {
-        subjects.push(bench.start(*name).await?);
-    }
-    let measured = measure(settings, &subjects, &stack.pids(), &mut world).await;
-    for subject in subjects {
-        subject.end().await;
-    }
-    let rows = measured?;
-    world.check().await.context("after the run")?;
-    eprintln!("books balance after {} transfers", world.transfers());
-    stack.stop().await;
+    let rows = measure(settings, &stage.subjects, &stage.pids, &mut stage.world).await?;
+    ensure!(!ours || stage.is_metered().await, "cauris counts nothing: no meter was written to");
+    stage.clear().await?;
     Ok(rows)
-}
-
-fn options(dir: &Path) -> Options {
-    // Commits wait for the disk, as in production.
-    Options { runtime: Runtime::None, throwaway: false, ..Options::ephemeral(dir.join("stack")) }
 }
 
 /// Cases of one room share their rounds, so that what differs between them is not the hour.
@@ -158,9 +135,10 @@ impl Entrant<'_> {
         Ok(turn(&round, before, after))
     }
 
-    /// Of the subject, the gateway and Postgres.
+    /// Of the subject, the gateway and Postgres; no edge uses nothing.
     fn cpu(&self) -> Result<[Duration; 3]> {
-        Ok([cpu::used(self.subject.pid())?, cpu::used(self.pids.rest)?, cpu::used(self.pids.postgres)?])
+        let edge = self.subject.pid().map_or(Ok(Duration::ZERO), cpu::used)?;
+        Ok([edge, cpu::used(self.pids.rest)?, cpu::used(self.pids.postgres)?])
     }
 }
 
@@ -194,7 +172,7 @@ fn row(entrant: &Entrant, turns: &[Turn]) -> Edge {
         p95_ms: hundredths(middle(|turn| turn.p95)),
         p99_ms: hundredths(middle(|turn| turn.p99)),
         runs: turns.len(),
-        spread: spread(turns.iter().map(|turn| turn.edge)),
+        spread: hundredths(spread(turns.iter().map(|turn| turn.edge))),
     }
 }
 

@@ -24,8 +24,9 @@ mod pgbench;
 mod table;
 
 use books::Books;
+pub use books::raise_limits;
 use pgbench::Pgbench;
-pub use table::tables;
+pub use table::{parts, tables};
 
 /// Of any case: each needs accounts of its own.
 pub const MOST_CLIENTS: usize = 64;

@@ -4,7 +4,6 @@ use std::fs;
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
-use time::OffsetDateTime;
 use xtask::house;
 
 pub struct Machine {
@@ -36,13 +35,12 @@ impl Machine {
     /// One line: the machine, then the versions.
     pub fn describe(&self) -> String {
         let mut parts = vec![format!("{} cores ({})", self.cores, self.cpu), self.system.clone()];
-        for name in ["workerd", "deno", "hono", "jose", "@supabase/postgrest-js"] {
+        for name in ["workerd", "deno", "bun", "hono", "jose", "@supabase/postgrest-js"] {
             parts.extend(self.packages[name].as_str().map(|version| format!("{name} {version}")));
         }
         parts.extend(self.postgres.as_ref().map(|version| format!("PostgreSQL {version}")));
         parts.extend(self.pgbench.as_ref().map(|version| format!("pgbench {version}")));
         parts.extend(self.rest.clone());
-        parts.push(OffsetDateTime::now_utc().date().to_string());
         parts.join(", ")
     }
 }

@@ -1,9 +1,5 @@
-//! What a run leaves behind: flat rows, the same for `--json` and for the tables.
+//! What a run leaves behind: flat rows, the same for `--json` and for the page (see `report/figures.rs`).
 
-use std::fs;
-use std::path::Path;
-
-use anyhow::{Context as _, Result};
 use serde::Serialize;
 
 /// A case of suite `edge` for one subject: medians over the rounds.
@@ -20,8 +16,7 @@ pub struct Edge {
     pub p95_ms: f64,
     pub p99_ms: f64,
     pub runs: usize,
-    /// How far the rounds' `cpu_us` lie apart; for the table only.
-    #[serde(skip)]
+    /// How far the rounds' `cpu_us` lie apart, as a share of it.
     pub spread: f64,
 }
 
@@ -68,31 +63,110 @@ pub struct Soak {
     pub is_zero: bool,
 }
 
+/// Suite `cold`: the first call of a process, over many starts.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Cold {
+    pub suite: &'static str,
+    pub case: String,
+    pub subject: String,
+    /// From connecting to the whole answer.
+    pub p50_ms: f64,
+    pub p99_ms: f64,
+    /// Of the process up to that answer: the median.
+    pub cpu_ms: f64,
+    /// From its start until it listened: the median.
+    pub listen_ms: f64,
+    pub starts: usize,
+}
+
+/// Suite `cold`: what workers hold that have been called once.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Memory {
+    pub suite: &'static str,
+    pub case: String,
+    pub subject: String,
+    pub isolates: usize,
+    /// Of the process with all of them.
+    pub mib: f64,
+    /// What each beyond the first adds.
+    pub mib_per_isolate: f64,
+}
+
+/// Suite `open`: a subject at a rate that does not wait for it; medians over the rounds.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Open {
+    pub suite: &'static str,
+    pub case: String,
+    pub subject: String,
+    /// Of what the slower subject answers in a closed loop.
+    pub load_percent: u32,
+    pub rps: f64,
+    pub p50_ms: f64,
+    pub p95_ms: f64,
+    pub p99_ms: f64,
+}
+
+/// A case of suite `scale` at so many ledger entries: medians over the rounds.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Scale {
+    pub suite: &'static str,
+    pub case: &'static str,
+    pub subject: &'static str,
+    pub rows: u64,
+    pub p95_ms: f64,
+    /// Of Postgres with all its processes, per call.
+    pub pg_cpu_us: f64,
+}
+
+/// Suite `scale`, as it ends: what rows take on the disk.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Stored {
+    pub suite: &'static str,
+    pub case: String,
+    pub subject: &'static str,
+    pub rows: u64,
+    pub table_bytes: u64,
+    pub index_bytes: u64,
+    /// The share of updates that touched no index.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hot: Option<f64>,
+}
+
+/// Suite `scale`, as it ends: how many partitions are read or made, of how many.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Partitions {
+    pub suite: &'static str,
+    pub case: String,
+    pub subject: &'static str,
+    pub rows: u64,
+    pub touched: usize,
+    pub of: usize,
+    pub ms: f64,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Row {
+    Cold(Cold),
+    Memory(Memory),
+    Open(Open),
     Edge(Edge),
     Ledger(Ledger),
     Size(Size),
     Soak(Soak),
-}
-
-pub fn write(rows: &[Row], file: &Path) -> Result<()> {
-    let lines: Vec<String> = rows.iter().map(serde_json::to_string).collect::<Result<_, _>>()?;
-    let text = format!("[\n  {}\n]\n", lines.join(",\n  "));
-    fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
+    Scale(Scale),
+    Stored(Stored),
+    Partitions(Partitions),
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
     #[test]
     fn rows_have_the_keys_that_readers_of_the_file_expect() {
-        let dir = tempfile::tempdir().expect("dir");
-        let file = dir.path().join("rows.json");
         let edge = Edge {
             suite: "edge",
             case: "hop".into(),
@@ -116,13 +190,12 @@ mod tests {
             p99_ms: 95.25,
         };
         let size = Size { suite: "size", case: "health".into(), raw_bytes: 90_000, gzip_bytes: 36_000 };
-        write(&[Row::Edge(edge), Row::Ledger(ledger), Row::Size(size)], &file).expect("written");
-        let rows: Value = serde_json::from_str(&fs::read_to_string(&file).expect("read")).expect("JSON");
+        let rows = serde_json::to_value([Row::Edge(edge), Row::Ledger(ledger), Row::Size(size)]).expect("JSON");
         assert_eq!(
             rows,
             json!([
                 {"suite": "edge", "case": "hop", "subject": "js", "cpu_us": 75.0, "gateway_cpu_us": 0.0, "pg_cpu_us": 0.5,
-                 "rps": 9000.0, "p50_ms": 0.8, "p95_ms": 1.0, "p99_ms": 1.5, "runs": 5},
+                 "rps": 9000.0, "p50_ms": 0.8, "p95_ms": 1.0, "p99_ms": 1.5, "runs": 5, "spread": 0.1},
                 {"suite": "ledger", "case": "hot/64", "subject": "ours", "tps": 800.0, "pg_cpu_us": 910.5, "p99_ms": 95.25},
                 {"suite": "size", "case": "health", "raw_bytes": 90_000, "gzip_bytes": 36_000},
             ])

@@ -1,7 +1,7 @@
 //! Suite `soak`: very many ordinary calls through the gateway on a bare workerd. None may end in a 5xx, and memory may not
 //! grow with them. Takes half an hour, so it runs only when it is named.
 
-mod memory;
+pub mod memory;
 mod mix;
 
 use std::collections::BTreeMap;

@@ -1,8 +1,13 @@
-//! Starts who is compared: ours and four peers, each in its own process, all with the same settings.
+//! Starts who is compared: ours and the peers, each in its own process, all with the same settings.
+
+mod bun;
+mod cast;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -11,29 +16,34 @@ use xtask::build::{self, Profile};
 use xtask::house;
 use xtask::process::{Child, Launch, output};
 use xtask::tools::Tools;
-use xtask::wrangler;
 
 use crate::case::{Door, Name, Room};
-use crate::workerd::{self, Worker};
+use crate::workerd;
+pub use cast::{Cast, ONE, RAISED};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const HELLO: &str = "/functions/v1/hello";
 const TRANSFER: &str = "/functions/v1/wallet-operations";
+/// Where every subject sends a transfer in the end.
+const RPC: &str = "/rpc/wallet_operations";
 
 /// A running contestant.
 pub struct Subject {
     pub name: Name,
     pub doors: BTreeMap<Room, Door>,
-    process: Child,
+    /// None for the gateway itself, which has nothing in front of it.
+    process: Option<Child>,
 }
 
 impl Subject {
-    pub fn pid(&self) -> u32 {
-        self.process.pid()
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(Child::pid)
     }
 
     pub async fn end(self) {
-        self.process.end().await;
+        if let Some(process) = self.process {
+            process.end().await;
+        }
     }
 }
 
@@ -47,102 +57,75 @@ pub struct Bench<'a> {
 
 impl Bench<'_> {
     pub async fn start(&self, name: Name) -> Result<Subject> {
-        match name {
-            Name::Cauris => self.cauris().await,
-            Name::Proxy => self.proxy().await,
-            Name::Js => self.js().await,
-            Name::Hono => self.hono().await,
-            Name::Deno => self.deno().await,
+        match (self.cast(name, &Room::ALL).await?, name) {
+            (Some(cast), _) => self.workerd(name, cast).await,
+            (None, Name::Bun) => self.bun().await,
+            (None, Name::Direct) => self.direct(),
+            (None, _) => self.deno().await,
         }
     }
 
-    async fn cauris(&self) -> Result<Subject> {
-        let (hello, gateway, transfer) = (free_port()?, free_port()?, free_port()?);
-        let functions = house::select(&["gateway".into(), "wallet-operations".into()])?;
-        let mut workers = vec![self.worker("hello", &fixture().join("build/index.js"), Some(hello))];
-        workers[0].wasm = Some(fixture().join("build/index_bg.wasm"));
-        workers[0].texts = self.texts(&["ALLOWED_ORIGINS", "LOG"]);
-        for function in &functions {
-            let port = if function.is_gateway() { gateway } else { transfer };
-            let mut worker = self.worker(&function.name, &function.build_dir().join("index.js"), Some(port));
-            worker.wasm = Some(function.build_dir().join("index_bg.wasm"));
-            worker.texts = self.texts(&[wrangler::vars(function), wrangler::secrets(function)].concat());
-            if function.is_gateway() {
-                worker.services.push((wrangler::binding_of("hello"), "hello".into()));
-            }
-            workers.push(worker);
-        }
-        let doors = [
-            (Room::Hello, door(hello, HELLO)),
-            (Room::Hop, door(gateway, HELLO)),
-            (Room::Transfer, door(transfer, TRANSFER)),
-        ];
-        self.workerd(Name::Cauris, &workers, doors.into()).await
+    /// Ours, where one call of a caller is all that a minute has room for.
+    pub async fn start_limited(&self) -> Result<Subject> {
+        let bench = Bench { dir: &self.dir.join("limited"), ..*self };
+        bench.workerd(Name::Cauris, self.ours(&[Room::Transfer], ONE, true)?).await
     }
 
-    async fn proxy(&self) -> Result<Subject> {
+    /// No edge at all: the same call, sent to PostgREST with the caller's token.
+    fn direct(&self) -> Result<Subject> {
+        let url = self.vars.get("POSTGREST_URL").context("nobody says where the gateway is")?;
+        let addr = url.trim_start_matches("http://").parse().with_context(|| format!("{url} is no address"))?;
+        let door = Door { addr, path: RPC.into(), has_contract: false };
+        Ok(Subject { name: Name::Direct, doors: [(Room::Transfer, door)].into(), process: None })
+    }
+
+    async fn bun(&self) -> Result<Subject> {
         let port = free_port()?;
-        let mut worker = self.worker("proxy", &self.bundle("proxy.js").await?, Some(port));
-        worker.texts = self.texts(&["POSTGREST_URL"]);
-        let door = Door { has_contract: false, ..door(port, TRANSFER) };
-        self.workerd(Name::Proxy, &[worker], [(Room::Transfer, door)].into()).await
-    }
-
-    async fn js(&self) -> Result<Subject> {
-        let (hello, router, transfer) = (free_port()?, free_port()?, free_port()?);
-        let mut workers = [
-            self.worker("hello", &self.bundle("hello.js").await?, Some(hello)),
-            self.worker("router", &self.bundle("router.js").await?, Some(router)),
-            self.worker("transfer", &self.bundle("transfer.js").await?, Some(transfer)),
-        ];
-        workers[1].services.push((wrangler::binding_of("hello"), "hello".into()));
-        workers[2].texts = self.settings();
-        let doors = [
-            (Room::Hello, door(hello, HELLO)),
-            (Room::Hop, door(router, HELLO)),
-            (Room::Transfer, door(transfer, TRANSFER)),
-        ];
-        self.workerd(Name::Js, &workers, doors.into()).await
-    }
-
-    async fn hono(&self) -> Result<Subject> {
-        let port = free_port()?;
-        let mut worker = self.worker("hono", &self.bundle("hono.ts").await?, Some(port));
-        worker.texts = self.settings();
-        let doors = [(Room::Hello, door(port, HELLO)), (Room::Transfer, door(port, TRANSFER))];
-        self.workerd(Name::Hono, &[worker], doors.into()).await
+        let launch = Launch::new("bun", bun::program()?)
+            .args(["run", "--no-install"])
+            .arg(self.bundle("bun.ts").await?)
+            .dir(self.dir)
+            .env("BUN_RUNTIME_TRANSPILER_CACHE_PATH", "0")
+            .env("DO_NOT_TRACK", "1")
+            .env("NODE_ENV", "production")
+            .log(self.dir.join("bun.log"));
+        self.app(Name::Bun, launch, port).await
     }
 
     async fn deno(&self) -> Result<Subject> {
         let port = free_port()?;
-        let mut launch = Launch::new("deno", self.tools.bin.join("deno"))
+        let launch = Launch::new("deno", self.tools.bin.join("deno"))
             .args(["run", "--no-lock", "--no-config", "--cached-only", "--allow-net", "--allow-env"])
             .arg(self.bundle("deno.ts").await?)
             .dir(self.dir)
             .env("DENO_DIR", self.dir.join("deno-cache"))
             .env("DENO_NO_UPDATE_CHECK", "1")
-            .env("PORT", port.to_string())
             .log(self.dir.join("deno.log"));
-        for (name, value) in self.settings() {
-            launch = launch.env(name, value);
-        }
+        self.app(Name::Deno, launch, port).await
+    }
+
+    /// The app of tests/peers/hono.ts under a runtime of its own.
+    async fn app(&self, name: Name, launch: Launch, port: u16) -> Result<Subject> {
+        let settings = self.settings().into_iter();
+        let launch =
+            settings.fold(launch.env("PORT", port.to_string()), |launch, (name, value)| launch.env(name, value));
         let doors = [(Room::Hello, door(port, HELLO)), (Room::Transfer, door(port, TRANSFER))];
-        ready(Name::Deno, launch, doors.into()).await
+        ready(name, launch, doors.into()).await
     }
 
-    async fn workerd(&self, name: Name, workers: &[Worker], doors: BTreeMap<Room, Door>) -> Result<Subject> {
-        let dir = self.dir.join(name.to_string());
-        let config = workerd::write(&dir, workers)?;
-        let launch = Launch::new(&format!("workerd ({name})"), &self.tools.workerd)
+    async fn workerd(&self, name: Name, cast: Cast) -> Result<Subject> {
+        let launch = self.launch(&self.dir.join(name.to_string()), &cast)?;
+        ready(name, launch, cast.doors).await
+    }
+
+    /// A workerd with these workers, whose settings are in a folder of its own.
+    pub fn launch(&self, dir: &Path, cast: &Cast) -> Result<Launch> {
+        let config = workerd::write(dir, &cast.workers)?;
+        let name = dir.file_name().unwrap_or_default().to_string_lossy();
+        Ok(Launch::new(&format!("workerd ({name})"), &self.tools.workerd)
             .args(["serve".as_ref(), config.as_os_str()])
-            .dir(&dir)
-            .log(dir.join("workerd.log"));
-        ready(name, launch, doors).await
-    }
-
-    fn worker(&self, name: &str, script: &Path, port: Option<u16>) -> Worker {
-        let (wasm, texts, services) = (None, BTreeMap::new(), Vec::new());
-        Worker { name: name.into(), script: script.into(), wasm, texts, services, port }
+            .dir(dir)
+            .log(dir.join("workerd.log")))
     }
 
     fn texts(&self, names: &[&str]) -> BTreeMap<String, String> {
@@ -172,7 +155,7 @@ fn fixture() -> PathBuf {
 
 /// What is measured is what ships.
 pub async fn build_ours() -> Result<()> {
-    build::build(&["gateway".into(), "wallet-operations".into()], Profile::Release).await?;
+    build::build(&["counters".into(), "gateway".into(), "wallet-operations".into()], Profile::Release).await?;
     build::fixture("hello", Profile::Release).await?;
     Ok(())
 }
@@ -182,14 +165,29 @@ async fn ready(name: Name, launch: Launch, doors: BTreeMap<Room, Door>) -> Resul
     for door in doors.values() {
         process.until(PATIENCE, async || TcpStream::connect(door.addr).await.is_ok()).await?;
     }
-    Ok(Subject { name, doors, process })
+    Ok(Subject { name, doors, process: Some(process) })
 }
 
-fn door(port: u16, path: &str) -> Door {
+pub fn door(port: u16, path: &str) -> Door {
     Door { addr: SocketAddr::from((Ipv4Addr::LOCALHOST, port)), path: path.into(), has_contract: true }
 }
 
-fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port is free")?;
-    Ok(listener.local_addr()?.port())
+/// Each once, and below those that a system gives to whoever calls out: one of them may be taken before a subject listens, and
+/// whoever knocks at it meanwhile may reach himself.
+pub fn free_port() -> Result<u16> {
+    static NEXT: LazyLock<AtomicU16> = LazyLock::new(|| AtomicU16::new(rand::random_range(10_000..30_000)));
+    let mut tried = (0..1_000).map(|_| NEXT.fetch_add(1, Ordering::Relaxed) % 20_000 + 10_000);
+    tried.find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok()).context("no port is free")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_is_given_once_and_to_nobody_who_calls_out() {
+        let ports: Vec<u16> = (0..50).map(|_| free_port().expect("a port")).collect();
+        let distinct: std::collections::BTreeSet<&u16> = ports.iter().collect();
+        assert!(distinct.len() == 50 && ports.iter().all(|port| (10_000..30_000).contains(port)), "{ports:?}");
+    }
 }

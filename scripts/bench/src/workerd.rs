@@ -12,7 +12,19 @@ use serde_json::Value;
 /// The date of `wrangler.toml`.
 const COMPATIBILITY_DATE: &str = "2026-04-01";
 
+/// The folder in which objects keep what they count, and the service that gives access to it.
+const OBJECTS: &str = "objects";
+const LIMITER: &str = "bench:limiter";
+
+/// So many calls of one caller in so many seconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Quota {
+    pub calls: u32,
+    pub seconds: u32,
+}
+
 /// One worker of a process.
+#[derive(Clone, Default)]
 pub struct Worker {
     pub name: String,
     pub script: PathBuf,
@@ -21,12 +33,18 @@ pub struct Worker {
     pub texts: BTreeMap<String, String>,
     /// Binding and the worker behind it.
     pub services: Vec<(String, String)>,
+    /// Binding of a rate limiter and how much it lets in.
+    pub limits: Vec<(String, Quota)>,
+    /// Binding, class, and the worker that holds the objects of it.
+    pub objects: Vec<(String, String, String)>,
+    /// The classes that it holds for the others.
+    pub held: Vec<String>,
     pub port: Option<u16>,
 }
 
 /// Writes the configuration and what it embeds; workerd finds embedded files beside it.
 pub fn write(dir: &Path, workers: &[Worker]) -> Result<PathBuf> {
-    fs::create_dir_all(dir)?;
+    fs::create_dir_all(dir.join(OBJECTS))?;
     for worker in workers {
         copy(&worker.script, &dir.join(format!("{}.js", worker.name)))?;
         if let Some(wasm) = &worker.wasm {
@@ -54,12 +72,25 @@ fn config(workers: &[Worker]) -> String {
         }
         let _ = writeln!(constants, "const w{number} :Workerd.Worker = {};", body(worker));
     }
+    if workers.iter().any(|worker| !worker.held.is_empty()) {
+        let _ = writeln!(services, "    (name = \"{OBJECTS}\", disk = (path = \"{OBJECTS}\", writable = true)),");
+    }
     format!(
         "using Workerd = import \"/workerd/workerd.capnp\";\n\
          const config :Workerd.Config = (\n  services = [\n{services}    \
          (name = \"internet\", network = (allow = [\"public\", \"private\", \"local\"])),\n  ],\n  \
-         sockets = [\n{sockets}  ],\n);\n{constants}"
+         sockets = [\n{sockets}  ],\n{extensions});\n{constants}",
+        extensions = extensions(workers),
     )
+}
+
+/// Only what is built in can wrap a binding; an extension is built in.
+fn extensions(workers: &[Worker]) -> String {
+    if workers.iter().all(|worker| worker.limits.is_empty()) {
+        return String::new();
+    }
+    let module = quoted(include_str!("workerd/limiter.js"));
+    format!("  extensions = [(modules = [(name = \"{LIMITER}\", internal = true, esModule = {module})])],\n")
 }
 
 fn body(worker: &Worker) -> String {
@@ -72,12 +103,46 @@ fn body(worker: &Worker) -> String {
     let texts = worker.texts.iter().map(|(name, text)| format!("(name = {}, text = {})", quoted(name), quoted(text)));
     let services =
         worker.services.iter().map(|(name, to)| format!("(name = {}, service = {})", quoted(name), quoted(to)));
-    let bindings: Vec<String> = texts.chain(services).collect();
+    let limits = worker.limits.iter().map(|(name, quota)| limiter(name, *quota));
+    let objects = worker.objects.iter().map(|(name, class, holder)| {
+        let (name, class, holder) = (quoted(name), quoted(class), quoted(holder));
+        format!("(name = {name}, durableObjectNamespace = (className = {class}, serviceName = {holder}))")
+    });
+    let bindings: Vec<String> = texts.chain(services).chain(limits).chain(objects).collect();
     format!(
-        "(\n  modules = [{}],\n  bindings = [\n    {}\n  ],\n  compatibilityDate = \"{COMPATIBILITY_DATE}\",\n)",
+        "(\n  modules = [{}],\n  bindings = [\n    {}\n  ],\n{}  compatibilityDate = \"{COMPATIBILITY_DATE}\",\n)",
         modules.join(", "),
-        bindings.join(",\n    ")
+        bindings.join(",\n    "),
+        held(worker),
     )
+}
+
+fn limiter(name: &str, quota: Quota) -> String {
+    let number = |name: &str, value: u32| format!("(name = {}, json = \"{value}\")", quoted(name));
+    let inner = [number("calls", quota.calls), number("seconds", quota.seconds)].join(", ");
+    format!("(name = {}, wrapped = (moduleName = \"{LIMITER}\", innerBindings = [{inner}]))", quoted(name))
+}
+
+fn held(worker: &Worker) -> String {
+    if worker.held.is_empty() {
+        return String::new();
+    }
+    let namespaces = worker.held.iter().map(|class| {
+        let key = quoted(&key(class));
+        format!("(className = {}, uniqueKey = {key}, enableSql = true)", quoted(class))
+    });
+    let namespaces = namespaces.collect::<Vec<_>>().join(", ");
+    format!("  durableObjectNamespaces = [{namespaces}],\n  durableObjectStorage = (localDisk = \"{OBJECTS}\"),\n")
+}
+
+/// Under it a class keeps its objects.
+fn key(class: &str) -> String {
+    format!("bench-{}", class.to_lowercase())
+}
+
+/// Where, beside the configuration.
+pub fn kept(class: &str) -> PathBuf {
+    Path::new(OBJECTS).join(key(class))
 }
 
 /// JSON's escapes are Cap'n Proto's too, for the printable text that settings are.
@@ -95,8 +160,8 @@ mod tests {
             script: "x.js".into(),
             wasm: None,
             texts: BTreeMap::from([("JWT_JWKS".into(), r#"{"keys":[]}"#.into())]),
-            services: vec![],
             port,
+            ..Worker::default()
         }
     }
 
@@ -117,6 +182,27 @@ mod tests {
         assert!(text.contains(r#"(name = "JWT_JWKS", text = "{\"keys\":[]}")"#), "{text}");
         assert!(text.contains(r#"(name = "FN_HELLO", service = "hello")"#), "{text}");
         assert!(text.contains(r#"(name = "index_bg.wasm", wasm = embed "front.wasm")"#), "{text}");
+    }
+
+    #[test]
+    fn a_limiter_and_the_objects_that_count_are_bound_where_they_are_asked_for() {
+        let bare = config(&[worker("front", None)]);
+        assert!(["extensions", "objects", "wrapped"].iter().all(|word| !bare.contains(word)), "{bare}");
+        let mut front = worker("front", None);
+        front.limits.push(("RATE_LIMIT".into(), Quota { calls: 20, seconds: 60 }));
+        front.objects.push(("METER".into(), "Meter".into(), "counters".into()));
+        let counters = Worker { held: vec!["Meter".into()], ..worker("counters", None) };
+        let text = config(&[front, counters]);
+        for expected in [
+            r#"(name = "bench:limiter", internal = true, esModule = "// What"#,
+            r#"(name = "RATE_LIMIT", wrapped = (moduleName = "bench:limiter", innerBindings = ["#,
+            r#"[(name = "calls", json = "20"), (name = "seconds", json = "60")]"#,
+            r#"(name = "METER", durableObjectNamespace = (className = "Meter", serviceName = "counters"))"#,
+            r#"(className = "Meter", uniqueKey = "bench-meter", enableSql = true)"#,
+            r#"(name = "objects", disk = (path = "objects", writable = true))"#,
+        ] {
+            assert!(text.contains(expected), "{expected} is missing in\n{text}");
+        }
     }
 
     #[test]

@@ -15,8 +15,6 @@ use crate::process::{Launch, output, run as run_to_end};
 use crate::tools::{self, Tools};
 use crate::viewer;
 
-mod prune;
-
 #[derive(clap::Args)]
 pub struct Args {
     /// What ships: linked as a whole and optimised for size; much slower to build
@@ -214,24 +212,6 @@ async fn bundle(dir: &Path, place: &Path, profile: Profile, tools: &Tools) -> Re
         worker_build = worker_build.env(name, value);
     }
     output(worker_build).await.with_context(|| format!("{} cannot be bundled", house::shown(dir)))?;
-    if profile == Profile::Release {
-        lighten(&place.join("index_bg.wasm"), tools).await?;
-    }
-    Ok(())
-}
-
-/// What worker-build leaves in: dead exports, and the names of functions that `strip` has already made few.
-async fn lighten(wasm: &Path, tools: &Tools) -> Result<()> {
-    let pruned = prune::pruned(&fs::read(wasm)?).with_context(|| format!("{} is odd", house::shown(wasm)))?;
-    fs::write(wasm, pruned)?;
-    let wasm_opt = Launch::new("wasm-opt", &tools.wasm_opt)
-        .arg(wasm)
-        .args(["--enable-mutable-globals", "--enable-sign-ext", "--enable-nontrapping-float-to-int"])
-        .args(["--enable-bulk-memory", "--enable-multivalue", "--enable-reference-types"])
-        .args(["--enable-exception-handling", "--remove-unused-module-elements"])
-        .args(["--strip-debug", "--strip-producers", "-o"])
-        .arg(wasm);
-    output(wasm_opt).await.with_context(|| format!("{} cannot be lightened", house::shown(wasm)))?;
     Ok(())
 }
 

@@ -33,7 +33,7 @@ pub async fn enter(visit: &Visit, ring: &Ring, opened: Told, refresh: Refresh) -
     let expires_at = visit.now_s().saturating_add(LIFETIME_S);
     let claims = claims(visit, &opened.user, &session, expires_at);
     let header = json!({ "alg": "ES256", "kid": ring.kid, "typ": "JWT" });
-    let part = |value: &Value| base64url(shared::json::text(&value).as_bytes());
+    let part = |value: &Value| base64url(shared::json::text(value).as_bytes());
     let signed = format!("{}.{}", part(&header), part(&claims));
     let signature = ring.signer.sign(signed.as_bytes()).await?;
     let access_token = format!("{signed}.{}", base64url(&signature));

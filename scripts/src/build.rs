@@ -64,27 +64,39 @@ static BUSY: Mutex<()> = Mutex::const_new(());
 
 /// Leaves `functions/<name>/build/{index.js,index_bg.wasm}`; what is fresh is left alone.
 pub async fn build(names: &[String], profile: Profile) -> Result<()> {
-    let _alone = BUSY.lock().await;
     let functions = house::select(names)?;
+    bundles(&functions, profile, Function::build_dir).await?;
+    functions.iter().filter(|function| function.is_gateway()).try_for_each(viewer::build)
+}
+
+/// What ships, bundled into a folder of its own to be measured: what is served meanwhile stays what it is.
+pub async fn measured(functions: &[Function]) -> Result<Vec<Size>> {
+    let folder = target_dir().await?.join("measured");
+    let place = |function: &Function| folder.join(&function.name);
+    bundles(functions, Profile::Release, place).await?;
+    functions.iter().map(|function| weigh(&place(function))).collect()
+}
+
+async fn bundles(functions: &[Function], profile: Profile, place: impl Fn(&Function) -> PathBuf) -> Result<()> {
+    let _alone = BUSY.lock().await;
     ensure!(!functions.is_empty(), "there is no function to build");
     let tools = tools::ensure().await?;
-    compile(&functions, profile).await?;
-    let gateway = functions.iter().find(|function| function.is_gateway()).cloned();
+    compile(functions, profile).await?;
     let target = target_dir().await?.join("wasm32-unknown-unknown").join(profile.name());
-    let stale: Vec<_> = functions
-        .into_iter()
-        .map(|function| {
-            let stamp = stamp(&target.join(format!("{}.wasm", function.artifact())), profile)?;
-            Ok((function, stamp))
-        })
-        .filter(|pair: &Result<_>| !pair.as_ref().is_ok_and(|(function, stamp)| is_fresh(function, stamp)))
-        .collect::<Result<_>>()?;
-    bundle_all(stale, profile, tools).await?;
-    gateway.iter().try_for_each(viewer::build)
+    let bundle = |function: &Function| {
+        let stamp = stamp(&target.join(format!("{}.wasm", function.artifact())), profile)?;
+        Ok(Bundle { name: function.name.clone(), dir: function.dir.clone(), place: place(function), stamp })
+    };
+    let all = functions.iter().map(bundle).collect::<Result<Vec<_>>>()?;
+    bundle_all(all.into_iter().filter(|bundle| !bundle.is_fresh()).collect(), profile, tools).await
 }
 
 pub fn size(function: &Function) -> Result<Size> {
-    let file = function.build_dir().join("index_bg.wasm");
+    weigh(&function.build_dir())
+}
+
+fn weigh(place: &Path) -> Result<Size> {
+    let file = place.join("index_bg.wasm");
     let bytes = fs::read(&file).with_context(|| format!("{} is not built", house::shown(&file)))?;
     Ok(Size { raw: bytes.len() as u64, gzip: gzip(&bytes)? })
 }
@@ -132,38 +144,49 @@ fn stamp(wasm: &Path, profile: Profile) -> Result<String> {
     Ok(format!("{} {time} {}", profile.name(), metadata.len()))
 }
 
-fn stamp_file(function: &Function) -> PathBuf {
-    function.build_dir().join(".stamp")
+/// One library on its way into a folder.
+struct Bundle {
+    name: String,
+    /// Of the crate.
+    dir: PathBuf,
+    place: PathBuf,
+    stamp: String,
 }
 
-fn is_fresh(function: &Function, stamp: &str) -> bool {
-    let built = ["index.js", "index_bg.wasm"].iter().all(|file| function.build_dir().join(file).is_file());
-    built && fs::read_to_string(stamp_file(function)).is_ok_and(|last| last == stamp)
+impl Bundle {
+    fn stamp_file(&self) -> PathBuf {
+        self.place.join(".stamp")
+    }
+
+    fn is_fresh(&self) -> bool {
+        let built = ["index.js", "index_bg.wasm"].iter().all(|file| self.place.join(file).is_file());
+        built && fs::read_to_string(self.stamp_file()).is_ok_and(|last| last == self.stamp)
+    }
 }
 
 /// Two at a time: wasm-opt and wasm-bindgen use one core each, and small machines have two.
-async fn bundle_all(stale: Vec<(Function, String)>, profile: Profile, tools: Tools) -> Result<()> {
+async fn bundle_all(stale: Vec<Bundle>, profile: Profile, tools: Tools) -> Result<()> {
     let places = Arc::new(Semaphore::new(2));
     let tools = Arc::new(tools);
     let total = stale.len();
     let mut bundles = JoinSet::new();
-    for (function, stamp) in stale {
+    for stale in stale {
         let (places, tools) = (places.clone(), tools.clone());
         bundles.spawn(async move {
             let _place = places.acquire().await?;
             let started = Instant::now();
-            bundle(&function.dir, profile, &tools).await?;
-            fs::write(stamp_file(&function), stamp)?;
-            anyhow::Ok((function, started.elapsed()))
+            bundle(&stale.dir, &stale.place, profile, &tools).await?;
+            fs::write(stale.stamp_file(), &stale.stamp)?;
+            anyhow::Ok((stale, started.elapsed()))
         });
     }
     let mut done = 0;
     while let Some(bundle) = bundles.join_next().await {
-        let (function, took) = bundle??;
+        let (Bundle { name, place, .. }, took) = bundle??;
         done += 1;
-        let size = size(&function)?;
+        let size = weigh(&place)?;
         let sizes = format!("{}, {} gzip", kilobytes(size.raw), kilobytes(size.gzip));
-        println!("bundled {done}/{total} {:<28} {sizes}, {:.1} s", function.name, took.as_secs_f32());
+        println!("bundled {done}/{total} {name:<28} {sizes}, {:.1} s", took.as_secs_f32());
     }
     Ok(())
 }
@@ -172,13 +195,14 @@ async fn bundle_all(stale: Vec<(Function, String)>, profile: Profile, tools: Too
 pub async fn fixture(name: &str, profile: Profile) -> Result<PathBuf> {
     let _alone = BUSY.lock().await;
     let dir = house::root().join("scripts/bench/fixtures").join(name);
-    bundle(&dir, profile, &tools::ensure().await?).await?;
-    Ok(dir.join("build"))
+    let place = dir.join("build");
+    bundle(&dir, &place, profile, &tools::ensure().await?).await?;
+    Ok(place)
 }
 
 /// worker-build asks cargo again, with the same flags: nothing is compiled twice.
-async fn bundle(dir: &Path, profile: Profile, tools: &Tools) -> Result<()> {
-    let mut worker_build = Launch::new("worker-build", &tools.worker_build).dir(dir);
+async fn bundle(dir: &Path, place: &Path, profile: Profile, tools: &Tools) -> Result<()> {
+    let mut worker_build = Launch::new("worker-build", &tools.worker_build).arg("--out-dir").arg(place).dir(dir);
     worker_build = match profile {
         Profile::Fast => worker_build.args(["--profile", "fast", "--no-opt"]),
         Profile::Release => worker_build.arg("--release"),
@@ -194,34 +218,27 @@ async fn bundle(dir: &Path, profile: Profile, tools: &Tools) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::house::{Auth, Limit};
 
     #[test]
     fn a_bundle_is_fresh_until_cargo_writes_again_or_the_profile_changes() {
         let dir = tempfile::tempdir().unwrap();
         let wasm = dir.path().join("hello.wasm");
         fs::write(&wasm, "one").unwrap();
-        let function = Function {
-            name: "hello".into(),
-            dir: dir.path().into(),
-            auth: Auth::Public,
-            limit: Limit::None,
-            bindings: vec![],
-            aliases: vec![],
-            crons: vec![],
-            crate_types: vec!["cdylib".into()],
-            durable: vec![],
+        let place = dir.path().join("build");
+        let bundle = |profile| {
+            let stamp = stamp(&wasm, profile).unwrap();
+            Bundle { name: "hello".into(), dir: dir.path().into(), place: place.clone(), stamp }
         };
-        let fast = stamp(&wasm, Profile::Fast).unwrap();
-        assert!(!is_fresh(&function, &fast));
-        fs::create_dir(function.build_dir()).unwrap();
-        for (file, text) in [("index.js", ""), ("index_bg.wasm", ""), (".stamp", fast.as_str())] {
-            fs::write(function.build_dir().join(file), text).unwrap();
+        let fast = bundle(Profile::Fast);
+        assert!(!fast.is_fresh());
+        fs::create_dir(&place).unwrap();
+        for (file, text) in [("index.js", ""), ("index_bg.wasm", ""), (".stamp", fast.stamp.as_str())] {
+            fs::write(place.join(file), text).unwrap();
         }
-        assert!(is_fresh(&function, &fast));
-        assert!(!is_fresh(&function, &stamp(&wasm, Profile::Release).unwrap()));
+        assert!(fast.is_fresh());
+        assert!(!bundle(Profile::Release).is_fresh());
         fs::write(&wasm, "three").unwrap();
-        assert!(!is_fresh(&function, &stamp(&wasm, Profile::Fast).unwrap()));
+        assert!(!bundle(Profile::Fast).is_fresh());
     }
 
     #[test]

@@ -36,6 +36,7 @@ pub mod deploy;
 pub mod dev;
 pub mod fuzz;
 pub mod new;
+pub mod sizes;
 pub mod story;
 pub mod test;
 pub mod watch;

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand};
 use xtask::process::{Launch, run};
-use xtask::{audit, build, check, deploy, dev, fuzz, house, migrate, new, test, wrangler};
+use xtask::{audit, build, check, deploy, dev, fuzz, house, migrate, new, sizes, test, wrangler};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", about = "The one command of the house", version)]
@@ -36,6 +36,8 @@ enum Command {
     Check(check::Args),
     /// Compile functions to WebAssembly bundles
     Build(build::Args),
+    /// Weigh every function as it is deployed, against docs/sizes.toml
+    Sizes(sizes::Args),
     /// Write the generated files: one wrangler.toml per function, docs/openapi.json, clients/ts
     Gen(wrangler::Args),
     /// A new function that compiles, is tested and is served
@@ -80,6 +82,7 @@ async fn dispatch(command: Command) -> Result<()> {
         Command::Test(args) => test::run(args).await,
         Command::Check(args) => check::run(args).await,
         Command::Build(args) => build::run(args).await,
+        Command::Sizes(args) => sizes::run(args).await,
         Command::Gen(args) => wrangler::run(args).await,
         Command::New(args) => new::run(args).await,
         Command::Deploy(args) => deploy::run(args).await,

@@ -55,6 +55,7 @@ fn report(name: &str, files: &[(String, String)]) {
         "  a line in {DOCS}; generated: functions/{name}/wrangler.toml and the gateway's, docs/openapi.json, clients/ts"
     );
     println!("Try it:   cargo xtask test {name}");
+    println!("Weigh it: cargo xtask sizes --write, once it does what it should");
     let migration_and_tests: Vec<_> = files[3..].iter().map(|(path, _)| path.as_str()).collect();
     println!("Undo it:  rm -r functions/{name} {}", migration_and_tests.join(" "));
     println!("          take its line out of {DOCS}, then cargo xtask gen");

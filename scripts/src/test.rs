@@ -5,7 +5,7 @@ use std::io::Write as _;
 use anyhow::Result;
 
 use crate::build::{self, Profile};
-use crate::{check, house};
+use crate::{check, house, sizes};
 
 mod tally;
 
@@ -30,6 +30,11 @@ pub async fn run(args: Args) -> Result<()> {
     on_the_stack(&mut tally, "sql", filter).await;
     if built {
         on_the_stack(&mut tally, "e2e", filter).await;
+    }
+    // Last, because it links everything once more; and not where somebody asks for a few tests.
+    if built && filter.is_none() {
+        println!("\n── sizes");
+        tally.step("sizes", sizes::check().await);
     }
     if let Some(filter) = filter
         && tally == Tally::default()

@@ -49,7 +49,7 @@ impl Issuer {
     /// Reads a JWK set (or a bare array of keys); keys without a `kid`, and symmetric ones, are left out.
     #[must_use]
     pub fn public_keys(jwks: &str) -> Vec<PublicKey> {
-        let Ok(set) = serde_json::from_str::<serde_json::Value>(jwks) else { return Vec::new() };
+        let Ok(set) = serde_json::from_slice::<serde_json::Value>(jwks.as_bytes()) else { return Vec::new() };
         let keys = set.get("keys").unwrap_or(&set).as_array().cloned().unwrap_or_default();
         keys.iter()
             .filter_map(|key| {
@@ -59,7 +59,7 @@ impl Issuer {
                     ("RSA", _) => "RS256",
                     _ => return None,
                 };
-                Some(PublicKey { kid: text("kid")?, alg: alg.to_owned(), jwk: key.to_string() })
+                Some(PublicKey { kid: text("kid")?, alg: alg.to_owned(), jwk: serde_json::to_string(key).ok()? })
             })
             .collect()
     }

@@ -13,9 +13,11 @@ use crate::db::{As, Body, Call, Db, DbReply, Local, Silence, Verdict, verdict};
 use crate::error::{Answer, ApiError, DATABASE_TIMEOUT, IDENTITY_MISMATCH, UNAVAILABLE};
 use crate::http::Http;
 use crate::identity::IdentitySettings;
+use crate::json;
 use crate::limits::Limits;
 use crate::payments::Settings;
 use crate::resilience::RETRIES;
+use crate::text;
 use crate::trace::Trace;
 
 /// A handler's answer: a status and a JSON body, read or unread.
@@ -212,12 +214,12 @@ fn is_in_progress(error: &ApiError) -> bool {
 
 /// Whether the command carries an idempotency key. Inside a text the quotes would be escaped, so this is no accident.
 fn is_keyed(body: &str) -> bool {
-    body.contains("\"idempotency_key\":\"")
+    text::contains(body, "\"idempotency_key\":\"")
 }
 
 fn read<T: DeserializeOwned>(reply: &Reply) -> Answer<T> {
     let Body::Text(text) = &reply.body else { return Err(ApiError::internal("an answer was not read")) };
-    serde_json::from_str(text).map_err(|error| ApiError::internal(format!("answer of the gateway: {error}")))
+    json::read(text).map_err(|error| ApiError::internal(format!("answer of the gateway: {error}")))
 }
 
 #[cfg(test)]

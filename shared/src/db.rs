@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::{ApiError, COMMON_RPC_CODES, DATABASE_TIMEOUT, Problem, UNAUTHENTICATED, UNAVAILABLE};
+use crate::json;
 
 pub type Local<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
@@ -88,7 +89,7 @@ struct Upstream {
 /// Sources: PostgREST's error table (docs/references/errors), contracts/README section 3.
 #[must_use]
 pub fn verdict(status: u16, body: &str, declared: &[&str]) -> Verdict {
-    let Ok(no) = serde_json::from_str::<Upstream>(body) else {
+    let Ok(no) = json::read::<Upstream>(body) else {
         return Verdict::Error(if status >= 502 {
             UNAVAILABLE.into()
         } else {
@@ -121,7 +122,7 @@ pub fn verdict(status: u16, body: &str, declared: &[&str]) -> Verdict {
 /// `core.refuse` sends JSON details as text, because PostgREST types them so.
 fn unfold(details: Value) -> Value {
     match &details {
-        Value::String(text) => serde_json::from_str(text).unwrap_or(details),
+        Value::String(text) => json::read(text).unwrap_or(details),
         _ => details,
     }
 }

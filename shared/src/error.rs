@@ -1,6 +1,7 @@
 //! How we say no. A refusal is declared data and reaches the client as it is; everything else is ours, and only the
 //! log learns it.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 /// A declared refusal: status, stable code and sentence. Made as a `const`, so a status that is no refusal does not compile.
@@ -91,12 +92,23 @@ impl Problem {
     /// The body of contracts/README, section 3: `error` repeats `message` for legacy clients.
     #[must_use]
     pub fn body(&self, request_id: &str) -> String {
-        json!({
-            "success": false, "error": self.message, "code": self.code, "message": self.message,
-            "details": self.details, "hint": self.hint, "request_id": request_id,
-        })
-        .to_string()
+        let Self { code, message, details, hint, .. } = self;
+        let (success, error, hint) = (false, message, hint.as_deref());
+        let body = Body { code, details, error, hint, message, request_id, success };
+        serde_json::to_string(&body).unwrap_or_default()
     }
+}
+
+/// A refusal as it is written down. In the order of the alphabet, as a tree of values would be.
+#[derive(Serialize)]
+struct Body<'a> {
+    code: &'a str,
+    details: &'a Value,
+    error: &'a str,
+    hint: Option<&'a str>,
+    message: &'a str,
+    request_id: &'a str,
+    success: bool,
 }
 
 /// What a handler returns when it does not return its reply.
@@ -153,6 +165,16 @@ mod tests {
     fn our_own_failures_tell_a_stranger_nothing() {
         let body = ApiError::internal("duplicate key in ledger.references").problem().body("r-1");
         assert!(body.contains("INTERNAL") && body.contains("r-1") && !body.contains("ledger"), "{body}");
+    }
+
+    #[test]
+    fn the_fields_of_a_refusal_stand_in_the_order_of_the_alphabet() {
+        let no = Problem { hint: Some("h".into()), ..Problem::from(RATE_LIMITED) };
+        let expected = json!({
+            "success": false, "error": no.message, "code": no.code, "message": no.message, "details": null, "hint": "h",
+            "request_id": "r-3",
+        });
+        assert_eq!(no.body("r-3"), expected.to_string());
     }
 
     #[test]

@@ -1,14 +1,32 @@
 //! Reading a body: strict where a lenient reader would guess. Depth, duplicate keys and types are refused with a path.
 
+use serde::Deserialize;
 use serde::de::{DeserializeOwned, DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
 
 use crate::error::{Answer, ApiError, BAD_JSON};
+use crate::text;
 
 /// Deepest nesting a request may have (contracts/README, section 1).
 const MAX_DEPTH: u8 = 32;
 /// Names that serde_json uses between its own types. As a stranger's field such a name would make a text be read as one more
 /// document, with a depth and with names that nobody has checked.
 const RESERVED: &str = "$serde_json::private::";
+
+/// Reads what another service said, as `serde_json::from_str` does. From bytes, as everything here: a second kind of reader
+/// would link the whole parser once more into every function.
+///
+/// # Errors
+/// Serde's.
+pub fn read<'a, T: Deserialize<'a>>(text: &'a str) -> serde_json::Result<T> {
+    serde_json::from_slice(text.as_bytes())
+}
+
+/// A tree as text. Its `Display` is a second writer beside the one of `to_string`.
+#[must_use]
+pub fn text(value: &Value) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
 
 /// Parses a request body. Empty means `{}`.
 ///
@@ -22,21 +40,19 @@ pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Answer<T> {
         // Serde would read a list as a struct, by position.
         return Err(ApiError::invalid("body", "must be a JSON object"));
     }
-    serde_json::from_slice(body).or_else(|_| {
-        // The second pass costs only the refused: it knows where, the first one is fast.
-        serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(body)).map_err(|error| {
-            let path = error.path().to_string();
-            ApiError::invalid(if path == "." { "body" } else { &path }, &fault(&error.into_inner()))
-        })
+    // One pass that knows where it is, and not a fast one before it: each reader of a type is code of its own.
+    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(body)).map_err(|error| {
+        let path = error.path().to_string();
+        ApiError::invalid(if path == "." { "body" } else { &path }, &fault(&error.into_inner()))
     })
 }
 
 /// A sentence without serde's position, and without the value that was sent.
 fn fault(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
+    let text = text::rsplit_once(&text, " at line ").map_or(text.as_str(), |(text, _)| text);
     if text.starts_with("invalid type") || text.starts_with("invalid value") || text.starts_with("unknown variant") {
-        return match text.rsplit_once("expected ") {
+        return match text::rsplit_once(text, "expected ") {
             Some((_, wanted)) => format!("must be {wanted}"),
             None => "has the wrong type".to_owned(),
         };

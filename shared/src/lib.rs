@@ -3,6 +3,7 @@
 
 pub mod money;
 pub mod secret;
+pub mod text;
 pub mod time;
 
 pub mod error;

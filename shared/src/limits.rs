@@ -2,7 +2,7 @@
 //! nobody can count. Pure: `edge::limits` counts with what the platform has, functions/counters where it has nothing.
 
 use std::future::Future;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -92,16 +92,30 @@ pub fn counted(spec: &Spec, who: &Who<'_>, provider: &str) -> Counted {
 pub fn network(address: &str) -> String {
     match address.trim().parse() {
         Ok(IpAddr::V6(six)) => match six.to_ipv4_mapped() {
-            Some(four) => four.to_string(),
+            Some(four) => written(four),
             None => {
                 let [a, b, c, d, ..] = six.segments();
-                Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).to_string()
+                half([a, b, c, d])
             }
         },
-        Ok(four) => four.to_string(),
+        Ok(IpAddr::V4(four)) => written(four),
         // Bare workerd without a proxy in front names nobody: all are one.
         Err(_) => "unknown".to_owned(),
     }
+}
+
+/// As the standard library writes it, whose own writer also aligns, and weighs more than all that is counted here.
+fn written(address: Ipv4Addr) -> String {
+    let [a, b, c, d] = address.octets().map(u32::from);
+    format!("{a}.{b}.{c}.{d}")
+}
+
+/// The IPv6 address that begins so and goes on with zeros, which are the longest run there can be: `2001:db8::`.
+fn half(front: [u16; 4]) -> String {
+    let last = front.iter().rposition(|group| *group != 0);
+    let groups = front.iter().take(last.map_or(0, |last| last.saturating_add(1)));
+    let groups: Vec<_> = groups.map(|group| format!("{group:x}")).collect();
+    [groups.join(":").as_str(), "::"].concat()
 }
 
 /// Whose webhook this is: named in the query, or by the name it was called under. A name that is no provider's is nobody's,

@@ -93,7 +93,7 @@ impl No {
         if let (Some(body), true) = (body.as_object_mut(), self.reasons.is_array()) {
             body.insert("weak_password".to_owned(), json!({ "reasons": self.reasons }));
         }
-        body.to_string()
+        shared::json::text(&body)
     }
 }
 

@@ -33,7 +33,7 @@ pub async fn enter(visit: &Visit, ring: &Ring, opened: Told, refresh: Refresh) -
     let expires_at = visit.now_s().saturating_add(LIFETIME_S);
     let claims = claims(visit, &opened.user, &session, expires_at);
     let header = json!({ "alg": "ES256", "kid": ring.kid, "typ": "JWT" });
-    let part = |value: &Value| base64url(value.to_string().as_bytes());
+    let part = |value: &Value| base64url(shared::json::text(value).as_bytes());
     let signed = format!("{}.{}", part(&header), part(&claims));
     let signature = ring.signer.sign(signed.as_bytes()).await?;
     let access_token = format!("{signed}.{}", base64url(&signature));
@@ -49,7 +49,7 @@ fn claims(visit: &Visit, user: &Object, session: &Session, expires_at: u64) -> V
         "session_id": session.id, "is_anonymous": of("is_anonymous"), "app_metadata": of("app_metadata"),
     });
     let metadata = of("user_metadata");
-    if let (Some(claims), true) = (claims.as_object_mut(), metadata.to_string().len() <= ROOM) {
+    if let (Some(claims), true) = (claims.as_object_mut(), shared::json::text(&metadata).len() <= ROOM) {
         claims.insert("user_metadata".to_owned(), metadata);
     }
     claims

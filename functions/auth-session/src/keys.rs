@@ -84,7 +84,7 @@ pub async fn ring(visit: &Visit) -> Answer<Ring> {
 pub async fn add(visit: &Visit, status: &'static str) -> Answer<Key> {
     let sealing = sealing_key(visit)?;
     let private = visit.crypto.new_key().await?;
-    let point: Point = serde_json::from_str(private.expose()).map_err(|_| ApiError::internal("a new key is no JWK"))?;
+    let point: Point = shared::json::read(private.expose()).map_err(|_| ApiError::internal("a new key is no JWK"))?;
     let kid = thumbprint(&point);
     let sealed = visit.crypto.seal(&sealing, &kid, private.expose().as_bytes()).await?;
     let public_jwk = json!({ "kty": "EC", "crv": "P-256", "x": point.x, "y": point.y, "kid": kid, "alg": "ES256" });

@@ -76,7 +76,7 @@ impl Limiter {
             return Ok(true);
         }
         let kept: Option<String> = self.state.storage().get(TALLY).await?;
-        let tally = kept.and_then(|text| serde_json::from_str(&text).ok());
+        let tally = kept.and_then(|text| shared::json::read(&text).ok());
         let found = tally.is_some();
         // The input gate let nobody in while storage was read.
         self.tally.replace(tally);

@@ -41,7 +41,7 @@ impl DurableObject for Meter {
     async fn fetch(&self, mut req: Request) -> Result<Response> {
         let flush = match req.method() {
             Method::Get => None,
-            Method::Post => match serde_json::from_str::<Flush>(&req.text().await?) {
+            Method::Post => match shared::json::read::<Flush>(&req.text().await?) {
                 Ok(flush) => Some(flush),
                 Err(_) => return Response::error("", 400),
             },

@@ -51,7 +51,7 @@ async fn handle(cx: Cx<Anyone>, body: Value) -> Answer<Reply> {
         (false, Some(user)) => Some(user.id),
         (false, None) => return Err(UNAUTHENTICATED.into()),
     };
-    let movement = movement(shared::json::parse(body.to_string().as_bytes())?)?;
+    let movement = movement(shared::json::parse(shared::json::text(&body).as_bytes())?)?;
     let scored: Value = match (user, movement.user_id) {
         (Some(id), Some(named)) if id != named => return Err(IDENTITY_MISMATCH.into()),
         (Some(_), _) => cx.rpc_read("fraud_detection", &movement).await?,
@@ -79,7 +79,7 @@ fn movement(ask: Ask) -> Answer<Movement> {
         }
         Some(_) => return Err(ApiError::invalid("metadata.currency", "must be a string")),
     };
-    if Value::Object(metadata).to_string().len() > MAX_BYTES {
+    if shared::json::text(&Value::Object(metadata)).len() > MAX_BYTES {
         return Err(ApiError::invalid("metadata", "must be at most 2 KiB"));
     }
     let Ask { user_id, amount, recipient_id, method, .. } = ask;

@@ -115,7 +115,7 @@ async fn metrics(cx: &Cx<Anyone>, plant: &dyn Plant) -> Answer<Reply> {
         return Err(BAD_KEY.into());
     }
     let totals = match plant.totals() {
-        Some(totals) => totals.await.ok().and_then(|text| serde_json::from_str::<Totals>(&text).ok()),
+        Some(totals) => totals.await.ok().and_then(|text| shared::json::read::<Totals>(&text).ok()),
         None => None,
     };
     let gauges = cx.service::<Samples>("metrics", &()).await.ok();

@@ -47,7 +47,7 @@ async fn all_methods(cx: &Cx<User>, store: &Rc<dyn Store>) -> Answer<Vec<Method>
         serde_json::to_string(&listed).map_err(|error| ApiError::internal(error.to_string()))
     };
     let kept = cx.cached(store, Key::public(CONTRACT.spec.name, 1), STATIC, load).await?;
-    serde_json::from_str(&kept).map_err(|error| ApiError::internal(format!("the kept list: {error}")))
+    shared::json::read(&kept).map_err(|error| ApiError::internal(format!("the kept list: {error}")))
 }
 
 #[cfg(test)]

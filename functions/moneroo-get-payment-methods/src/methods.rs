@@ -39,7 +39,7 @@ impl From<Named> for String {
 
 /// `None` for anything that is not the provider's list.
 pub fn read(answer: &Incoming) -> Option<Vec<Method>> {
-    let Envelope { data } = serde_json::from_str(&answer.body).ok().filter(|_| answer.status == 200)?;
+    let Envelope { data } = shared::json::read(&answer.body).ok().filter(|_| answer.status == 200)?;
     let method = |listed: Listed| Method {
         code: listed.short_code,
         name: listed.name,
@@ -60,7 +60,7 @@ struct Row {
 /// # Errors
 /// Ours, when the rows are not what the view gives.
 pub fn enabled(all: Vec<Method>, rows: &str) -> Answer<Vec<Method>> {
-    let rows: Vec<Row> = serde_json::from_str(rows).map_err(|error| ApiError::internal(error.to_string()))?;
+    let rows: Vec<Row> = shared::json::read(rows).map_err(|error| ApiError::internal(error.to_string()))?;
     Ok(all.into_iter().filter(|method| rows.iter().any(|row| row.currency == method.currency)).collect())
 }
 

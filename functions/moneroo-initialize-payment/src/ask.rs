@@ -64,7 +64,7 @@ impl Ask {
         if names_a_card(body, 0) {
             return Err(CARD_DATA_REFUSED.into());
         }
-        let mut ask: Self = shared::json::parse(body.to_string().as_bytes())?;
+        let mut ask: Self = shared::json::parse(shared::json::text(body).as_bytes())?;
         if invoked_as == "create-payment" {
             ask.purpose = Some(Purpose::PlanPurchase);
         }

@@ -7,8 +7,9 @@ pub mod wire;
 
 use serde_json::{Map, Value, json};
 use shared::edge::{self, Answer, Cx, Reply, Request, Response, User};
+use shared::error::NOT_CONFIGURED;
 use shared::payments::checkout::{self, Payment};
-use shared::payments::confirm;
+use shared::payments::{checkout_at, confirm, gateway};
 use wire::CONTRACT;
 use worker::{Context, Env, Result, event};
 
@@ -32,7 +33,9 @@ async fn handle(cx: Cx<User>, body: Value) -> Answer<Reply> {
     };
     cx.is_caller(ask.user_id.as_deref())?;
     let key = cx.idempotency_key(ask.idempotency_key.clone())?;
-    let payment = checkout::start(&cx, &ask.order(key)?).await?;
+    let order = ask.order(key)?;
+    let at = checkout_at(&cx.world.settings, &order.provider).ok_or(NOT_CONFIGURED)?;
+    let payment = checkout::start(&cx, &*at, gateway, &order).await?;
     let body = answer(&cx.world.invoked_as, &payment);
     Ok(Reply { replayed: !payment.fresh, ..Reply::json(if payment.fresh { 201 } else { 200 }, &body)? })
 }

@@ -5,7 +5,7 @@ pub mod wire;
 
 use shared::edge::{self, Answer, Cx, Provider, Reply, Request, Response};
 use shared::error::NOT_CONFIGURED;
-use shared::payments::moneroo::Moneroo;
+use shared::payments::moneroo::{Moneroo, alone};
 use shared::payments::{Notice, receive};
 use wire::CONTRACT;
 use worker::{Context, Env, Result, event};
@@ -22,7 +22,7 @@ async fn fetch(req: Request, env: Env, ctx: Context) -> Result<Response> {
 
 async fn handle(cx: Cx<Provider>, notice: Notice) -> Answer<Reply> {
     let moneroo = Moneroo::configured(&cx.world.settings).ok_or(NOT_CONFIGURED)?;
-    receive::receive(&cx, &moneroo, &notice).await
+    receive::receive(&cx, &moneroo, alone, &notice).await
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ pub mod wire;
 use serde_json::json;
 use shared::edge::{self, Answer, Cx, Provider, Reply, Request, Response};
 use shared::error::NOT_CONFIGURED;
-use shared::payments::{Notice, PROVIDERS, gateway, receive};
+use shared::payments::{Notice, PROVIDERS, gateway, listener, receive};
 use wire::{CONTRACT, NOT_FOUND};
 use worker::{Context, Env, Result, event};
 
@@ -29,11 +29,11 @@ async fn handle(cx: Cx<Provider>, notice: Notice) -> Answer<Reply> {
     };
     // Moneroo has a function of its own, where its dashboard points.
     let name = PROVIDERS.into_iter().find(|name| *name == named && *name != "moneroo").ok_or(NOT_FOUND)?;
-    let gateway = gateway(&cx.world.settings, name).ok_or(NOT_CONFIGURED)?;
+    let at = listener(&cx.world.settings, name).ok_or(NOT_CONFIGURED)?;
     if notice.get {
         return Reply::json(200, &json!({ "success": true }));
     }
-    receive::receive(&cx, &*gateway, &notice).await
+    receive::receive(&cx, &*at, gateway, &notice).await
 }
 
 #[cfg(test)]

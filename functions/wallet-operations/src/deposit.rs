@@ -3,8 +3,10 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::edge::{Answer, ApiError, Cx, Reply, User};
+use shared::error::NOT_CONFIGURED;
 use shared::payments::checkout::{self, Order, Purpose};
-use shared::payments::confirm;
+use shared::payments::moneroo::Moneroo;
+use shared::payments::{confirm, gateway};
 use shared::wire::Yes;
 
 use crate::wire::{Ask, CASH, Deposit, Operation};
@@ -34,7 +36,9 @@ pub async fn handle(cx: &Cx<User>, ask: Ask, key: Option<String>) -> Answer<Repl
         idempotency_key: key,
         ..Order::default()
     };
-    let payment = checkout::start(cx, &order).await?;
+    // By its type and not by its name: no other provider's checkout is linked.
+    let moneroo = Moneroo::configured(&cx.world.settings).ok_or(NOT_CONFIGURED)?;
+    let payment = checkout::start(cx, &moneroo, gateway, &order).await?;
     let held: Held = cx.rpc_read("payment_get", &json!({ "payment_id": payment.id, "look": "only" })).await?;
     let body = Deposit {
         success: Yes,

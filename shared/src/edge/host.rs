@@ -12,6 +12,7 @@ use crate::budget::Budget;
 use crate::db::Local;
 use crate::http::{Http, Incoming, Lost, Outgoing};
 use crate::resilience::{Breaker, RETRIES, Rule};
+use crate::text;
 
 thread_local! {
     /// One for each host that the configuration names, so there are few.
@@ -85,7 +86,7 @@ impl Network {
 
 /// `https://api.provider.com` of a longer address.
 fn host_of(url: &str) -> &str {
-    let after = url.find("://").map_or(0, |at| at.saturating_add(3));
+    let after = text::find(url, "://").map_or(0, |at| at.saturating_add(3));
     let end = url.get(after..).and_then(|rest| rest.find('/')).map_or(url.len(), |at| after.saturating_add(at));
     url.get(..end).unwrap_or(url)
 }

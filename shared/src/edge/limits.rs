@@ -2,7 +2,7 @@
 //! this isolate for how many of a person's calls are going on. Nothing bound: nothing is counted.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use js_sys::{Object, Promise};
@@ -51,7 +51,7 @@ struct Bindings {
 
 thread_local! {
     static BINDINGS: RefCell<Option<Rc<Bindings>>> = const { RefCell::new(None) };
-    static INSIDE: RefCell<BTreeMap<(&'static str, String), Leases>> = const { RefCell::new(BTreeMap::new()) };
+    static INSIDE: RefCell<HashMap<(&'static str, String), Leases>> = RefCell::new(HashMap::new());
 }
 
 impl Bindings {

@@ -1,6 +1,8 @@
 //! What a log may not hold (N80), taken out of texts that others wrote: e-mail addresses, telephone numbers, tokens and keys.
 //! Ids stay, or nobody could follow a request. Too much masked is a nuisance, too little a leak.
 
+use crate::text::{contains, split_once};
+
 /// Digits in a row that may be somebody's telephone, account or card.
 const DIGITS: usize = 8;
 /// Longer than any id of ours or of a provider: a token, or a digest of something.
@@ -32,7 +34,7 @@ fn is_harmless(text: &str) -> bool {
             return false;
         }
     }
-    !text.contains("eyJ") && !KEYS.iter().any(|key| text.contains(key))
+    !contains(text, "eyJ") && !KEYS.iter().any(|key| contains(text, key))
 }
 
 fn without_secrets(text: &str) -> String {
@@ -53,15 +55,15 @@ fn divides(c: char) -> bool {
 }
 
 fn secret(word: &str) -> Option<&'static str> {
-    if word.contains('@') || word.contains("%40") {
+    if word.contains('@') || contains(word, "%40") {
         return Some("[email]");
     }
-    if word.len() >= 16 && word.contains("eyJ") {
+    if word.len() >= 16 && contains(word, "eyJ") {
         return Some("[token]");
     }
     let parts = || word.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-');
     let key = |part: &str| KEYS.iter().any(|key| part.starts_with(key));
-    if OUR_KEYS.iter().any(|key| word.contains(key)) || parts().any(key) {
+    if OUR_KEYS.iter().any(|key| contains(word, key)) || parts().any(key) {
         return Some("[key]");
     }
     let opaque = |part: &str| part.len() >= OPAQUE && part.bytes().any(|b| b.is_ascii_digit());
@@ -112,7 +114,7 @@ pub fn network(address: &str) -> String {
     }
     if address.contains(':') {
         // What follows `::` is the end of the address, which is what must not be told.
-        let front = address.split("::").next().unwrap_or_default();
+        let front = split_once(address, "::").map_or(address, |(front, _)| front);
         let groups: Vec<&str> =
             front.split(':').filter(|group| !group.is_empty() && !group.contains('.')).take(3).collect();
         return groups.join(":") + "::";

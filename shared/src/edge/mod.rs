@@ -49,23 +49,32 @@ use door::{Door, Entered};
 
 /// Which callers a handler may be given; sealed by the private argument.
 pub trait Caller: Sized {
+    /// How tokens are verified, for callers who may have one. The others link none of it.
+    #[doc(hidden)]
+    const VERIFY: Option<tokens::Verify>;
     #[doc(hidden)]
     fn admitted(entered: &Entered) -> Option<Self>;
 }
 
 impl Caller for User {
+    const VERIFY: Option<tokens::Verify> = Some(tokens::verify_boxed);
+
     fn admitted(entered: &Entered) -> Option<Self> {
         entered.user.clone()
     }
 }
 
 impl Caller for Anyone {
+    const VERIFY: Option<tokens::Verify> = Some(tokens::verify_boxed);
+
     fn admitted(entered: &Entered) -> Option<Self> {
         Some(Self { internal: entered.internal, user: entered.user.clone() })
     }
 }
 
 impl Caller for Clock {
+    const VERIFY: Option<tokens::Verify> = None;
+
     fn admitted(entered: &Entered) -> Option<Self> {
         (entered.spec.auth == Auth::Cron).then_some(Self)
     }
@@ -84,7 +93,7 @@ where
     A: DeserializeOwned,
     F: Future<Output = Answer<Reply>>,
 {
-    let entered = match Door::new(req, &env, &contract.spec).enter().await {
+    let entered = match Door::new(req, &env, &contract.spec, W::VERIFY).enter().await {
         Ok(entered) => entered,
         Err(response) => return metrics::flushed(&env, &ctx, &contract.spec, response),
     };
@@ -110,7 +119,7 @@ where
     let sent = req.headers();
     let names = SIGNATURE_HEADERS.iter().chain(&KEPT_HEADERS);
     let headers = names.filter_map(|name| Some((*name, js::header(&sent, name)?))).collect();
-    let door = Door::new(req, &env, &contract.spec);
+    let door = Door::new(req, &env, &contract.spec, None);
     let (get, provider, token) = (door.is_get(), door.query("provider"), door.query("t"));
     let entered = match door.enter().await {
         Ok(entered) => entered,
@@ -133,7 +142,7 @@ pub async fn serve_open<F>(
 where
     F: Future<Output = Answer<Reply>>,
 {
-    let entered = match Door::new(req, &env, &contract.spec).enter().await {
+    let entered = match Door::new(req, &env, &contract.spec, None).enter().await {
         Ok(entered) => entered,
         Err(response) => return metrics::flushed(&env, &ctx, &contract.spec, response),
     };

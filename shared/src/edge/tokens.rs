@@ -12,7 +12,9 @@ use web_sys::{CryptoKey, SubtleCrypto, WorkerGlobalScope};
 use super::config::Config;
 use super::js;
 use crate::auth::{Check, Issuer, PublicKey, Verified, Why, after_signature, check, key_id};
+use crate::db::Local;
 use crate::jwks::{MAX_BYTES, Published};
+use crate::text;
 
 /// Tokens and keys that one isolate remembers. A full map is emptied: simple, bounded, and rare.
 const REMEMBERED: usize = 1_000;
@@ -48,6 +50,13 @@ struct Known {
     verified: Verified,
     /// By a key that may be revoked, so it is believed only as long as the published keys are.
     by_public_key: bool,
+}
+
+/// [`verify`] as a value, for the pipeline of every caller.
+pub type Verify = for<'a> fn(&'a str, &'a Config, u64) -> Local<'a, Result<Verified, Why>>;
+
+pub fn verify_boxed<'a>(token: &'a str, config: &'a Config, now_ms: u64) -> Local<'a, Result<Verified, Why>> {
+    Box::pin(verify(token, config, now_ms))
 }
 
 /// # Errors
@@ -133,7 +142,7 @@ async fn fetched(config: &Config) -> Option<Vec<PublicKey>> {
     let response = js::fetch("GET", &config.jwks_url, &headers, None, TIMEOUT_MS).await.ok()?;
     let text = js::read(&response).await.ok()?;
     // An error page is no empty key set: it must not revoke every key.
-    let is_set = response.status() == 200 && text.len() <= MAX_BYTES && text.contains("\"keys\"");
+    let is_set = response.status() == 200 && text.len() <= MAX_BYTES && text::contains(&text, "\"keys\"");
     is_set.then(|| Issuer::public_keys(&text))
 }
 

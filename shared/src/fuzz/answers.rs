@@ -5,7 +5,8 @@ use serde_json::Value;
 use super::signatures::settings;
 use super::{choice, line};
 use crate::http::Incoming;
-use crate::payments::{Created, Gateway, Intent, PROVIDERS, Payout, Reference, Sent, gateway, wire};
+use crate::payments::{Checkout, Created, Gateway, Intent, PROVIDERS, Payout, PaysOut, Reference, Sent};
+use crate::payments::{checkout_at, payout_at, wire};
 
 const PAYMENT: &str = "8a8ef5f4-6a5d-4a1b-9d1f-000000000002";
 
@@ -15,17 +16,19 @@ pub fn answers(data: &[u8]) {
     let at = usize::from(u8::try_from(kind).unwrap_or_default()) % 32;
     let settings = settings();
     let Some(provider) = at.checked_sub(1).and_then(|at| PROVIDERS.get(at)) else { return };
-    let Some(gateway) = gateway(&settings, provider) else { return };
+    let Some(gateway) = checkout_at(&settings, provider) else { return };
     let (status, body) = line(rest);
     let status = std::str::from_utf8(status).ok().and_then(|status| status.parse().ok()).unwrap_or(200);
     let answer = Incoming { status, body: String::from_utf8_lossy(body).into_owned() };
     created(&*gateway, &answer);
     told(&*gateway, &answer);
     session(&*gateway, &answer);
-    paid_out(&*gateway, &answer);
+    if let Some(gateway) = payout_at(&settings, provider) {
+        paid_out(&*gateway, &answer);
+    }
 }
 
-fn created(gateway: &dyn Gateway, answer: &Incoming) {
+fn created(gateway: &dyn Checkout, answer: &Incoming) {
     let intent = Intent { id: PAYMENT.into(), attempt: 1, amount: 500, currency: "GNF".into(), ..Intent::default() };
     match gateway.created(&intent, answer) {
         Created::Open { id, url, data } => {
@@ -68,8 +71,8 @@ fn session(gateway: &dyn Gateway, answer: &Incoming) {
     assert!(plain && session.lives_s > 0, "a bearer that would break the header");
 }
 
-fn paid_out(gateway: &dyn Gateway, answer: &Incoming) {
-    let Some(payouts) = gateway.payouts() else { return };
+fn paid_out(gateway: &dyn PaysOut, answer: &Incoming) {
+    let payouts = gateway.payouts();
     let payout = Payout::orphan(gateway.name(), "p-1");
     match payouts.sent(&payout, answer) {
         Sent::Refused(_) => assert!((400..500).contains(&answer.status), "refused by {}", answer.status),

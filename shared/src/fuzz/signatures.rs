@@ -1,12 +1,10 @@
 //! Notifications: believed only with a proof that a second reading finds, too; then one byte more and they are not. What is
 //! read in them afterwards is short, plain, and the same every time.
 
-use std::collections::BTreeMap;
-
 use super::signed::{Proof, SECRET, TAG_KEY, proof, proven};
 use super::{NOW_S, choice, line};
 use crate::payments::{
-    Gateway, Hint, Notice, PROVIDERS, RAILS, SIGNATURE_HEADERS, Settings, Subject, form, gateway, moneroo,
+    Hint, Listener, Notice, PROVIDERS, RAILS, Rails, SIGNATURE_HEADERS, Settings, Subject, form, listener, moneroo,
 };
 use crate::secret::Secret;
 
@@ -25,7 +23,7 @@ pub fn settings() -> Settings {
         moneroo_url: "https://provider.test".into(),
         moneroo_secret_key: Secret::new(SECRET.into()),
         moneroo_webhook_secrets: moneroo::secrets(SECRET),
-        rails: RAILS.iter().map(|name| (*name, Secret::new(value(name).into()))).collect::<BTreeMap<_, _>>(),
+        rails: RAILS.iter().map(|name| (*name, Secret::new(value(name).into()))).collect(),
         tag_key: Secret::new(TAG_KEY.into()),
         environment: "sandbox".into(),
         callback_url: "https://api.test/functions/v1".into(),
@@ -40,7 +38,7 @@ pub fn signatures(data: &[u8]) {
     let at = usize::from(u8::try_from(kind.to_ascii_lowercase()).unwrap_or_default()) % 32;
     let settings = settings();
     let Some(provider) = at.checked_sub(1).and_then(|at| PROVIDERS.get(at)) else { return };
-    let Some(gateway) = gateway(&settings, provider) else { return };
+    let Some(gateway) = listener(&settings, provider) else { return };
     forms(rest);
     if kind.is_ascii_uppercase() {
         genuine(&*gateway, rest);
@@ -55,7 +53,7 @@ fn notice(body: &[u8]) -> Notice {
     Notice { body: body.to_vec(), now_s: NOW_S, ..Notice::default() }
 }
 
-fn genuine(gateway: &dyn Gateway, body: &[u8]) {
+fn genuine(gateway: &dyn Listener, body: &[u8]) {
     let mut notice = notice(body);
     match proof(gateway.name(), body, PAYMENT) {
         Some(Proof::Header(name, value)) => notice.headers.push((name, value)),
@@ -76,12 +74,12 @@ fn genuine(gateway: &dyn Gateway, body: &[u8]) {
         notice.body.push(b' ');
         assert_eq!(gateway.authentic(&notice), Some(false), "{}: one byte more", gateway.name());
     }
-    let bare = Settings { rails: BTreeMap::new(), moneroo_webhook_secrets: Vec::new(), ..settings() };
-    let unset = crate::payments::gateway(&bare, gateway.name()).and_then(|gateway| gateway.authentic(&notice));
+    let bare = Settings { rails: Rails::default(), moneroo_webhook_secrets: Vec::new(), ..settings() };
+    let unset = listener(&bare, gateway.name()).and_then(|gateway| gateway.authentic(&notice));
     assert_ne!(unset, Some(true), "{} without its secret", gateway.name());
 }
 
-fn stranger(gateway: &dyn Gateway, header: &str, token: &str, body: &[u8]) {
+fn stranger(gateway: &dyn Listener, header: &str, token: &str, body: &[u8]) {
     let mut notice = notice(body);
     notice.headers = SIGNATURE_HEADERS.iter().map(|name| (*name, header.to_owned())).collect();
     notice.token = Some(token.to_owned());
@@ -92,7 +90,7 @@ fn stranger(gateway: &dyn Gateway, header: &str, token: &str, body: &[u8]) {
     read(gateway, &notice);
 }
 
-fn read(gateway: &dyn Gateway, notice: &Notice) {
+fn read(gateway: &dyn Listener, notice: &Notice) {
     let Some(hint) = gateway.hint(notice) else { return };
     assert_eq!(gateway.hint(notice).as_ref(), Some(&hint), "the same news twice");
     let Hint { event, subject, payment_id, dedupe_key, known, proof } = &hint;

@@ -68,7 +68,7 @@ impl Rules {
     /// The name of a window in `RateLimit`, as `policy` has it.
     #[must_use]
     pub fn policy_name(&self, window: usize) -> &'static str {
-        let item = self.policy.split(", ").nth(window).unwrap_or_default();
+        let item = self.policy.split(',').nth(window).unwrap_or_default().trim_start();
         item.split_once(';').map_or("", |(name, _)| name)
     }
 

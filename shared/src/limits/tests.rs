@@ -1,4 +1,7 @@
 use std::future::ready;
+use std::net::Ipv6Addr;
+
+use proptest::prelude::*;
 
 use super::*;
 use crate::contract::{Anyone, Contract};
@@ -225,5 +228,23 @@ fn a_verdict_survives_its_way_from_the_object() {
     }
     for words in ["", "in", "in 1 2", "out", "out x 1", "yes 1 2 3 4", "in -1 0 0 1"] {
         assert_eq!(Verdict::parse(words), None, "{words}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn an_address_is_written_as_the_standard_library_writes_it(front: [bool; 4], groups: [u16; 8], four: [u8; 4]) {
+        let mut groups = groups;
+        for (group, kept) in groups.iter_mut().zip(front) {
+            *group = if kept { *group } else { 0 };
+        }
+        let six = Ipv6Addr::from(groups);
+        let [a, b, c, d, ..] = groups;
+        if six.to_ipv4_mapped().is_none() {
+            prop_assert_eq!(network(&six.to_string()), Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).to_string());
+        }
+        let four = Ipv4Addr::from(four);
+        prop_assert_eq!(network(&four.to_string()), four.to_string());
+        prop_assert_eq!(network(&four.to_ipv6_mapped().to_string()), four.to_string());
     }
 }

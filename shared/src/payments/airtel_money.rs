@@ -10,10 +10,11 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Created, Gateway, Hint, Intent, Notice, Reference, Session, Settings, Status, Subject, Truth, called_back, decimal,
-    form, orange_money, wire,
+    Checkout, Created, Gateway, Hint, Intent, Listener, Notice, Reference, Session, Settings, Status, Subject, Truth,
+    called_back, decimal, form, orange_money, wire,
 };
 use crate::http::{Incoming, Outgoing};
+use crate::json;
 
 const NAME: &str = "airtel_money";
 /// Stands for every payment in the token of the address that the portal knows.
@@ -148,49 +149,12 @@ impl Gateway for AirtelMoney<'_> {
             "client_id": self.client_id, "client_secret": self.client_secret, "grant_type": "client_credentials",
         });
         let headers = vec![("content-type", "application/json".to_owned()), ("accept", "application/json".to_owned())];
-        let (url, body) = (format!("{}/auth/oauth2/token", self.url), Some(ask.to_string()));
+        let (url, body) = (format!("{}/auth/oauth2/token", self.url), Some(json::text(&ask)));
         Some(Outgoing { method: "POST", url, headers, body, timeout_ms: wire::TIMEOUT_MS })
     }
 
     fn session(&self, answer: &Incoming) -> Option<Session> {
         orange_money::oauth_session(answer)
-    }
-
-    fn create(&self, intent: &Intent) -> Outgoing {
-        let (country, currency) = (self.country, intent.currency.as_str());
-        let reference = Some(form::words(&intent.description, 64)).filter(|words| words.len() >= 4);
-        let ask = Ask {
-            reference: reference.unwrap_or_else(|| "Payment".to_owned()),
-            subscriber: Subscriber {
-                country,
-                currency,
-                msisdn: self.msisdn(intent.phone.as_deref().unwrap_or_default()),
-            },
-            transaction: Transaction {
-                amount: decimal::number(intent.amount, intent.exponent),
-                country,
-                currency,
-                id: &intent.id,
-            },
-        };
-        let mut request = self.request("POST", "/merchant/v1/payments/", currency);
-        request.headers.push(("content-type", "application/json".to_owned()));
-        request.body = Some(serde_json::to_string(&ask).unwrap_or_default());
-        request
-    }
-
-    fn created(&self, intent: &Intent, answer: &Incoming) -> Created {
-        let outcome = serde_json::from_str::<Made>(&answer.body).ok().map(|made| made.status);
-        let code = outcome.as_ref().and_then(|outcome| outcome.result_code.as_deref()).unwrap_or_default();
-        match answer.status {
-            200..=499 if code == EXISTS => Created::Open { id: intent.id.clone(), url: None, data: Map::new() },
-            _ if AMBIGUOUS.contains(&code) => Created::Unknown(format!("{NAME} answered {code}")),
-            200..=299 if outcome.as_ref().is_some_and(|outcome| outcome.success) => {
-                Created::Open { id: intent.id.clone(), url: None, data: Map::new() }
-            }
-            200..=299 if FINAL.contains(&code) => Created::Refused(format!("{NAME} answered {code}")),
-            status => wire::not_created(NAME, status),
-        }
     }
 
     fn query(&self, payment: &Reference) -> Option<Outgoing> {
@@ -202,7 +166,7 @@ impl Gateway for AirtelMoney<'_> {
         if answer.status != 200 {
             return None;
         }
-        let Enquired { data: Told { transaction } } = serde_json::from_str(&answer.body).ok()?;
+        let Enquired { data: Told { transaction } } = json::read(&answer.body).ok()?;
         if transaction.id.is_some_and(|id| id != payment.id()) {
             return None;
         }
@@ -228,7 +192,48 @@ impl Gateway for AirtelMoney<'_> {
             dispute: None,
         })
     }
+}
 
+impl Checkout for AirtelMoney<'_> {
+    fn create(&self, intent: &Intent) -> Outgoing {
+        let (country, currency) = (self.country, intent.currency.as_str());
+        let reference = Some(form::words(&intent.description, 64)).filter(|words| words.len() >= 4);
+        let ask = Ask {
+            reference: reference.unwrap_or_else(|| "Payment".to_owned()),
+            subscriber: Subscriber {
+                country,
+                currency,
+                msisdn: self.msisdn(intent.phone.as_deref().unwrap_or_default()),
+            },
+            transaction: Transaction {
+                amount: decimal::number(intent.amount, intent.exponent),
+                country,
+                currency,
+                id: &intent.id,
+            },
+        };
+        let mut request = self.request("POST", "/merchant/v1/payments/", currency);
+        request.headers.push(("content-type", "application/json".to_owned()));
+        request.body = Some(serde_json::to_string(&ask).unwrap_or_default());
+        request
+    }
+
+    fn created(&self, intent: &Intent, answer: &Incoming) -> Created {
+        let outcome = json::read::<Made>(&answer.body).ok().map(|made| made.status);
+        let code = outcome.as_ref().and_then(|outcome| outcome.result_code.as_deref()).unwrap_or_default();
+        match answer.status {
+            200..=499 if code == EXISTS => Created::Open { id: intent.id.clone(), url: None, data: Map::new() },
+            _ if AMBIGUOUS.contains(&code) => Created::Unknown(format!("{NAME} answered {code}")),
+            200..=299 if outcome.as_ref().is_some_and(|outcome| outcome.success) => {
+                Created::Open { id: intent.id.clone(), url: None, data: Map::new() }
+            }
+            200..=299 if FINAL.contains(&code) => Created::Refused(format!("{NAME} answered {code}")),
+            status => wire::not_created(NAME, status),
+        }
+    }
+}
+
+impl Listener for AirtelMoney<'_> {
     fn authentic(&self, notice: &Notice) -> Option<bool> {
         let key = &self.settings.tag_key;
         (!key.is_empty()).then(|| notice.token.as_deref().is_some_and(|token| called_back(key, NAME, token).is_some()))

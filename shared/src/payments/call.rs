@@ -66,7 +66,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::payments::{Created, Hint, Intent, Notice, Reference, Session, Truth};
+    use crate::payments::{Reference, Session, Truth};
     use crate::testing::{FakeDb, FakeHttp, alice_pays, block_on};
 
     struct Club(&'static str);
@@ -85,22 +85,10 @@ mod tests {
         fn session(&self, answer: &Incoming) -> Option<Session> {
             (answer.status == 200).then(|| Session { bearer: answer.body.clone(), lives_s: 3600 })
         }
-        fn create(&self, _: &Intent) -> Outgoing {
-            get("create")
-        }
-        fn created(&self, _: &Intent, _: &Incoming) -> Created {
-            Created::Refused(String::new())
-        }
         fn query(&self, _: &Reference) -> Option<Outgoing> {
             None
         }
         fn truth(&self, _: &Reference, _: &Incoming) -> Option<Truth> {
-            None
-        }
-        fn authentic(&self, _: &Notice) -> Option<bool> {
-            None
-        }
-        fn hint(&self, _: &Notice) -> Option<Hint> {
             None
         }
     }

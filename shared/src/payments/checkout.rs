@@ -4,10 +4,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{Created, Customer, Intent, Reference, call, gateway};
+use super::{Checkout, Created, Customer, Intent, Lookup, Reference, call};
 use crate::contract::User;
 use crate::cx::Cx;
-use crate::error::{Answer, ApiError, NOT_CONFIGURED, PROVIDER_ERROR, PROVIDER_TIMEOUT, UNAVAILABLE};
+use crate::error::{Answer, ApiError, PROVIDER_ERROR, PROVIDER_TIMEOUT, UNAVAILABLE};
 use crate::http::Lost;
 use crate::payments::confirm;
 
@@ -88,12 +88,13 @@ struct Attached {
     reference: Reference,
 }
 
+/// Asks `gateway`, which is the provider that `order` names; `gateways` has it, too.
+///
 /// # Errors
-/// The refusals of `payment_begin`; 503 without the provider's keys; 502 when the provider refuses (row `failed`), 504 when
+/// The refusals of `payment_begin`; 502 when the provider refuses (row `failed`), 504 when
 /// it does not answer (row `unknown`).
-pub async fn start(cx: &Cx<User>, order: &Order) -> Answer<Payment> {
+pub async fn start(cx: &Cx<User>, gateway: &dyn Checkout, gateways: Lookup, order: &Order) -> Answer<Payment> {
     let settings = &cx.world.settings;
-    let gateway = gateway(settings, &order.provider).ok_or(NOT_CONFIGURED)?;
     let return_url = return_url(cx, order.return_url.as_deref())?;
     let begun: Begun = cx.rpc_read("payment_begin", order).await?;
     let mut payment = Payment { fresh: begun.fresh, ..begun.payment };
@@ -101,7 +102,7 @@ pub async fn start(cx: &Cx<User>, order: &Order) -> Answer<Payment> {
         return Ok(payment);
     }
     let intent = intent(&payment, order, begun.customer, return_url)?;
-    let created = match call::send(cx, &*gateway, gateway.create(&intent)).await {
+    let created = match call::send(cx, gateway, gateway.create(&intent)).await {
         Ok(answer) => gateway.created(&intent, &answer),
         Err(Lost::NotSent) => Created::Refused("no session".into()),
         Err(Lost::Broken) => return Err(give_up(cx, &payment, "failed", UNAVAILABLE).await),
@@ -120,7 +121,7 @@ pub async fn start(cx: &Cx<User>, order: &Order) -> Answer<Payment> {
                 )
                 .await?;
             if attached.waiting_events {
-                confirm::later(cx, attached.reference);
+                confirm::later(cx, gateways, attached.reference);
             }
             payment.status = attached.status;
             payment.provider_payment_id = Some(id);

@@ -7,8 +7,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, json};
 
-use super::{Created, Gateway, Hint, Intent, Notice, Reference, Settings, Status, Subject, Truth, decimal, form, wire};
+use super::{
+    Checkout, Created, Gateway, Hint, Intent, Listener, Notice, Reference, Settings, Status, Subject, Truth, decimal,
+    form, wire,
+};
 use crate::http::{Incoming, Outgoing};
+use crate::json;
 use crate::secret::hmac_matches;
 
 /// What `x-token` signs, in this order.
@@ -105,6 +109,38 @@ impl Gateway for Cinetpay<'_> {
         "cinetpay"
     }
 
+    fn query(&self, payment: &Reference) -> Option<Outgoing> {
+        let id = payment.provider_payment_id.as_deref()?;
+        let ask = json!({ "apikey": self.api_key, "site_id": self.site_id, "transaction_id": id });
+        Some(self.post("/v2/payment/check", json::text(&ask)))
+    }
+
+    fn truth(&self, payment: &Reference, answer: &Incoming) -> Option<Truth> {
+        // A refusal of the check itself has no payment in it and is not read.
+        if !matches!(answer.status, 200..=299 | 400) {
+            return None;
+        }
+        let Checked { code, data } = json::read(&answer.body).ok()?;
+        let accepted = data.status.as_deref().is_none_or(|status| status == "ACCEPTED");
+        Some(Truth {
+            status: match code.as_str() {
+                "00" if accepted => Status::Success,
+                "600" | "602" | "604" | "606" | "627" => Status::Failed,
+                // They wait for the payer.
+                "623" | "662" | "663" => Status::Pending,
+                _ => Status::Odd,
+            },
+            amount: payment.units(data.amount, &data.currency),
+            currency: data.currency,
+            environment: self.settings.environment.clone(),
+            intent: None,
+            refunded: None,
+            dispute: None,
+        })
+    }
+}
+
+impl Checkout for Cinetpay<'_> {
     fn create(&self, intent: &Intent) -> Outgoing {
         let customer = &intent.customer;
         // "Do not put special characters in the parameter value", and it is required.
@@ -128,44 +164,16 @@ impl Gateway for Cinetpay<'_> {
     }
 
     fn created(&self, intent: &Intent, answer: &Incoming) -> Created {
-        match (answer.status, serde_json::from_str::<Made>(&answer.body)) {
+        match (answer.status, json::read::<Made>(&answer.body)) {
             (200..=299, Ok(Made { code, data })) if code == "201" && data.payment_url.starts_with("http") => {
                 Created::Open { id: intent.id.clone(), url: Some(data.payment_url), data: Map::new() }
             }
             (status, _) => wire::not_created("cinetpay", status),
         }
     }
+}
 
-    fn query(&self, payment: &Reference) -> Option<Outgoing> {
-        let id = payment.provider_payment_id.as_deref()?;
-        let ask = json!({ "apikey": self.api_key, "site_id": self.site_id, "transaction_id": id });
-        Some(self.post("/v2/payment/check", ask.to_string()))
-    }
-
-    fn truth(&self, payment: &Reference, answer: &Incoming) -> Option<Truth> {
-        // A refusal of the check itself has no payment in it and is not read.
-        if !matches!(answer.status, 200..=299 | 400) {
-            return None;
-        }
-        let Checked { code, data } = serde_json::from_str(&answer.body).ok()?;
-        let accepted = data.status.as_deref().is_none_or(|status| status == "ACCEPTED");
-        Some(Truth {
-            status: match code.as_str() {
-                "00" if accepted => Status::Success,
-                "600" | "602" | "604" | "606" | "627" => Status::Failed,
-                // They wait for the payer.
-                "623" | "662" | "663" => Status::Pending,
-                _ => Status::Odd,
-            },
-            amount: payment.units(data.amount, &data.currency),
-            currency: data.currency,
-            environment: self.settings.environment.clone(),
-            intent: None,
-            refunded: None,
-            dispute: None,
-        })
-    }
-
+impl Listener for Cinetpay<'_> {
     fn authentic(&self, notice: &Notice) -> Option<bool> {
         let signed = form::decode(&notice.body)
             .and_then(|fields| SIGNED.iter().map(|name| value(&fields, name)).collect::<Option<String>>());

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::shown::Tally;
-use super::{Gateway, Reference, Truth, call, gateway};
+use super::{Gateway, Lookup, Reference, Truth, call, gateway};
 use crate::contract::User;
 use crate::cx::Cx;
 use crate::error::{Answer, NOT_CONFIGURED};
@@ -29,8 +29,12 @@ struct Settled {
 /// # Errors
 /// 503 without the provider's keys; ours when Postgres fails.
 pub async fn confirm<W>(cx: &Cx<W>, payment: &Reference) -> Answer<Confirmed> {
+    confirm_among(cx, gateway, payment).await
+}
+
+async fn confirm_among<W>(cx: &Cx<W>, gateways: Lookup, payment: &Reference) -> Answer<Confirmed> {
     let settings = &cx.world.settings;
-    let gateway = gateway(settings, &payment.provider).ok_or(NOT_CONFIGURED)?;
+    let gateway = gateways(settings, &payment.provider).ok_or(NOT_CONFIGURED)?;
     let Some(truth) = ask(cx, &*gateway, payment).await else { return Ok(Confirmed::Silent) };
     let Truth { status, amount, currency, environment, intent, refunded, dispute } = truth;
     let ours = intent.filter(|claim| amount.is_some_and(|amount| claim.holds(&settings.tag_key, amount, &currency)));
@@ -77,11 +81,12 @@ pub async fn own(cx: &Cx<User>, payment_id: Option<&str>) -> Answer<Own> {
     Ok(Own { stale, ..cx.rpc_read("payment_get", &wanted).await? })
 }
 
-/// The same after the response has gone out. What fails here stays in the inbox for the sweep.
-pub fn later<W: Clone + 'static>(cx: &Cx<W>, payment: Reference) {
+/// The same after the response has gone out, with the providers that the function knows. What fails here stays in the inbox
+/// for the sweep.
+pub fn later<W: Clone + 'static>(cx: &Cx<W>, gateways: Lookup, payment: Reference) {
     let own = cx.clone();
     cx.after_response(async move {
-        let _: Answer<Confirmed> = confirm(&own, &payment).await;
+        let _: Answer<Confirmed> = confirm_among(&own, gateways, &payment).await;
     });
 }
 

@@ -1,6 +1,7 @@
 //! Amounts as some providers write them: `"100"`, `100.50`, `"1500.00"`. Integers of ours on this side, and never a float
 //! in between.
 
+use crate::json;
 use serde_json::value::RawValue;
 
 /// Longer than any amount; a flood of zeros is not read.
@@ -35,7 +36,7 @@ pub fn parse(text: &str, exponent: u8) -> Option<i64> {
 #[must_use]
 pub fn read(value: &RawValue, exponent: u8) -> Option<i64> {
     match value.get() {
-        text if text.starts_with('"') => parse(&serde_json::from_str::<String>(text).ok()?, exponent),
+        text if text.starts_with('"') => parse(&json::read::<String>(text).ok()?, exponent),
         number => parse(number, exponent),
     }
 }

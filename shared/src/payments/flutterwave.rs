@@ -6,8 +6,12 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, json};
 
-use super::{Created, Gateway, Hint, Intent, Notice, Reference, Settings, Status, Subject, Truth, decimal, form, wire};
+use super::{
+    Checkout, Created, Gateway, Hint, Intent, Listener, Notice, Reference, Settings, Status, Subject, Truth, decimal,
+    form, wire,
+};
 use crate::http::{Incoming, Outgoing};
+use crate::json;
 
 const EVENTS: [&str; 1] = ["charge.completed"];
 
@@ -58,29 +62,6 @@ impl Gateway for Flutterwave<'_> {
         "flutterwave"
     }
 
-    fn create(&self, intent: &Intent) -> Outgoing {
-        let customer = &intent.customer;
-        let names = [customer.first_name.as_deref(), customer.last_name.as_deref()];
-        let body = json!({
-            "tx_ref": intent.id, "amount": decimal::write(intent.amount, intent.exponent), "currency": intent.currency,
-            "redirect_url": intent.return_url, "customizations": { "description": intent.description },
-            "customer": {
-                "email": customer.email, "name": names.into_iter().flatten().collect::<Vec<_>>().join(" "),
-                "phonenumber": intent.phone.as_ref().or(customer.phone.as_ref()),
-            },
-        });
-        self.request("POST", "/v3/payments", Some(body.to_string()))
-    }
-
-    fn created(&self, intent: &Intent, answer: &Incoming) -> Created {
-        match (answer.status, serde_json::from_str::<Envelope<Page>>(&answer.body)) {
-            (200..=299, Ok(Envelope { status, data })) if status == "success" && data.link.starts_with("http") => {
-                Created::Open { id: intent.id.clone(), url: Some(data.link), data: Map::new() }
-            }
-            (status, _) => wire::not_created("flutterwave", status),
-        }
-    }
-
     fn query(&self, payment: &Reference) -> Option<Outgoing> {
         let id = Some(payment.id()).filter(|id| wire::plausible(id))?;
         let question = form::encode(&[("tx_ref", id)]);
@@ -91,7 +72,7 @@ impl Gateway for Flutterwave<'_> {
         if answer.status != 200 {
             return None;
         }
-        let Envelope { status, data } = serde_json::from_str::<Envelope<Transaction>>(&answer.body).ok()?;
+        let Envelope { status, data } = json::read::<Envelope<Transaction>>(&answer.body).ok()?;
         if status != "success" || data.tx_ref != payment.id() {
             return None;
         }
@@ -111,7 +92,34 @@ impl Gateway for Flutterwave<'_> {
             dispute: None,
         })
     }
+}
 
+impl Checkout for Flutterwave<'_> {
+    fn create(&self, intent: &Intent) -> Outgoing {
+        let customer = &intent.customer;
+        let names = [customer.first_name.as_deref(), customer.last_name.as_deref()];
+        let body = json!({
+            "tx_ref": intent.id, "amount": decimal::write(intent.amount, intent.exponent), "currency": intent.currency,
+            "redirect_url": intent.return_url, "customizations": { "description": intent.description },
+            "customer": {
+                "email": customer.email, "name": names.into_iter().flatten().collect::<Vec<_>>().join(" "),
+                "phonenumber": intent.phone.as_ref().or(customer.phone.as_ref()),
+            },
+        });
+        self.request("POST", "/v3/payments", Some(json::text(&body)))
+    }
+
+    fn created(&self, intent: &Intent, answer: &Incoming) -> Created {
+        match (answer.status, json::read::<Envelope<Page>>(&answer.body)) {
+            (200..=299, Ok(Envelope { status, data })) if status == "success" && data.link.starts_with("http") => {
+                Created::Open { id: intent.id.clone(), url: Some(data.link), data: Map::new() }
+            }
+            (status, _) => wire::not_created("flutterwave", status),
+        }
+    }
+}
+
+impl Listener for Flutterwave<'_> {
     fn authentic(&self, notice: &Notice) -> Option<bool> {
         let shown = notice.header("verif-hash").unwrap_or_default();
         wire::any(&self.settings.rail_secrets("FLUTTERWAVE_WEBHOOK_SECRET"), |secret| secret.equals(shown))

@@ -7,9 +7,11 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Created, Gateway, Hint, Intent, Notice, Reference, Session, Settings, Status, Subject, Truth, decimal, form, wire,
+    Checkout, Created, Gateway, Hint, Intent, Listener, Notice, Reference, Session, Settings, Status, Subject, Truth,
+    decimal, form, wire,
 };
 use crate::http::{Incoming, Outgoing};
+use crate::json;
 use crate::secret::hmac_base64_matches;
 
 const LOGIN: &str = "/realms/flutterwave/protocol/openid-connect/token";
@@ -102,12 +104,49 @@ impl Gateway for FlutterwaveV4<'_> {
     }
 
     fn session(&self, answer: &Incoming) -> Option<Session> {
-        let read = || serde_json::from_str::<Token>(&answer.body).ok();
+        let read = || json::read::<Token>(&answer.body).ok();
         let Token { access_token, expires_in } = if answer.status == 200 { read()? } else { return None };
         let good = !access_token.is_empty() && access_token.bytes().all(|byte| byte.is_ascii_graphic());
         good.then_some(Session { bearer: access_token, lives_s: expires_in })
     }
 
+    /// By their id where the answer brought it, else by ours among all charges.
+    fn query(&self, payment: &Reference) -> Option<Outgoing> {
+        let id = Some(payment.id()).filter(|id| wire::plausible(id))?;
+        let path = match payment.kept("charge_id").filter(|charge| wire::plausible(charge)) {
+            Some(charge) => format!("/charges/{charge}"),
+            None => format!("/charges?{}", form::encode(&[("reference", id)])),
+        };
+        Some(self.request("GET", &path, None))
+    }
+
+    fn truth(&self, payment: &Reference, answer: &Incoming) -> Option<Truth> {
+        if answer.status != 200 {
+            return None;
+        }
+        let one = json::read::<Envelope<Charge>>(&answer.body).map(|read| (read.status, vec![read.data]));
+        let list = || json::read::<Envelope<Vec<Charge>>>(&answer.body).map(|read| (read.status, read.data));
+        let (status, charges) = one.or_else(|_| list()).ok()?;
+        let charge = charges.into_iter().find(|charge| charge.reference == payment.id())?;
+        (status == "success").then(|| Truth {
+            status: match charge.status.as_str() {
+                "succeeded" => Status::Success,
+                "failed" => Status::Failed,
+                "voided" => Status::Cancelled,
+                "pending" => Status::Pending,
+                _ => Status::Odd,
+            },
+            amount: payment.units(&charge.amount, &charge.currency),
+            currency: charge.currency,
+            environment: if self.url == LIVE { "live" } else { "sandbox" }.to_owned(),
+            intent: None,
+            refunded: None,
+            dispute: None,
+        })
+    }
+}
+
+impl Checkout for FlutterwaveV4<'_> {
     fn create(&self, intent: &Intent) -> Outgoing {
         let (code, number) = dial(intent.phone.as_deref().unwrap_or_default());
         // `mtn_gh` is what the wallet is called elsewhere; here it is the network alone.
@@ -134,7 +173,7 @@ impl Gateway for FlutterwaveV4<'_> {
     }
 
     fn created(&self, intent: &Intent, answer: &Incoming) -> Created {
-        match (answer.status, serde_json::from_str::<Envelope<Charge>>(&answer.body)) {
+        match (answer.status, json::read::<Envelope<Charge>>(&answer.body)) {
             (200..=299, Ok(Envelope { status, data }))
                 if status == "success" && data.reference == intent.id && wire::plausible(&data.id) =>
             {
@@ -149,42 +188,9 @@ impl Gateway for FlutterwaveV4<'_> {
             (status, _) => wire::not_created("flutterwave_v4", status),
         }
     }
+}
 
-    /// By their id where the answer brought it, else by ours among all charges.
-    fn query(&self, payment: &Reference) -> Option<Outgoing> {
-        let id = Some(payment.id()).filter(|id| wire::plausible(id))?;
-        let path = match payment.kept("charge_id").filter(|charge| wire::plausible(charge)) {
-            Some(charge) => format!("/charges/{charge}"),
-            None => format!("/charges?{}", form::encode(&[("reference", id)])),
-        };
-        Some(self.request("GET", &path, None))
-    }
-
-    fn truth(&self, payment: &Reference, answer: &Incoming) -> Option<Truth> {
-        if answer.status != 200 {
-            return None;
-        }
-        let one = serde_json::from_str::<Envelope<Charge>>(&answer.body).map(|read| (read.status, vec![read.data]));
-        let list = || serde_json::from_str::<Envelope<Vec<Charge>>>(&answer.body).map(|read| (read.status, read.data));
-        let (status, charges) = one.or_else(|_| list()).ok()?;
-        let charge = charges.into_iter().find(|charge| charge.reference == payment.id())?;
-        (status == "success").then(|| Truth {
-            status: match charge.status.as_str() {
-                "succeeded" => Status::Success,
-                "failed" => Status::Failed,
-                "voided" => Status::Cancelled,
-                "pending" => Status::Pending,
-                _ => Status::Odd,
-            },
-            amount: payment.units(&charge.amount, &charge.currency),
-            currency: charge.currency,
-            environment: if self.url == LIVE { "live" } else { "sandbox" }.to_owned(),
-            intent: None,
-            refunded: None,
-            dispute: None,
-        })
-    }
-
+impl Listener for FlutterwaveV4<'_> {
     fn authentic(&self, notice: &Notice) -> Option<bool> {
         let signature = notice.header("flutterwave-signature").unwrap_or_default();
         let secrets = self.settings.rail_secrets("FLUTTERWAVE_V4_WEBHOOK_SECRET");

@@ -1,6 +1,7 @@
 //! Money from outside. A provider is pure: it builds requests, reads answers and checks signatures; the flows around it
 //! ([`checkout`], [`confirm`]) talk to Postgres and to the network through ports.
 
+mod adapters;
 pub mod airtel_money;
 mod call;
 pub mod checkout;
@@ -28,10 +29,11 @@ pub mod sweep;
 pub mod wave;
 pub mod wire;
 
+pub use adapters::{Lookup, PROVIDERS, checkout_at, configured, gateway, listener, payout_at};
 pub use notice::{Hint, Notice, SIGNATURE_HEADERS, Subject, callback_token, called_back};
 pub use payouts::{Payout, PayoutStatus, PayoutTruth, Payouts, Sent};
 pub use reference::Reference;
-pub use settings::{RAILS, Settings};
+pub use settings::{RAILS, Rails, Settings};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -161,7 +163,8 @@ pub struct Session {
     pub lives_s: u64,
 }
 
-/// One payment provider, without a network: adding one touches its file and table rows.
+/// One payment provider, without a network: adding one touches its file and table rows. Here is what every flow asks of it; what
+/// only some flows need is a trait of its own, so that a function which never starts a payment links no code that does.
 pub trait Gateway {
     fn name(&self) -> &'static str;
     /// Asked first where calls need a session; its bearer is put on every other request.
@@ -171,8 +174,6 @@ pub trait Gateway {
     fn session(&self, _answer: &Incoming) -> Option<Session> {
         None
     }
-    fn create(&self, intent: &Intent) -> Outgoing;
-    fn created(&self, intent: &Intent, answer: &Incoming) -> Created;
     /// `None`: without what the row lacks, this provider cannot be asked.
     fn query(&self, payment: &Reference) -> Option<Outgoing>;
     /// `None`: no usable answer; ask again later.
@@ -185,58 +186,25 @@ pub trait Gateway {
     fn found(&self, _payment: &Reference, _answer: &Incoming) -> Option<String> {
         None
     }
+}
+
+/// Starts payments.
+pub trait Checkout: Gateway {
+    fn create(&self, intent: &Intent) -> Outgoing;
+    fn created(&self, intent: &Intent, answer: &Incoming) -> Created;
+}
+
+/// Hears what a provider says unasked.
+pub trait Listener: Gateway {
     /// `None`: its signing secret is not configured, which is 503 and never a skipped check.
     fn authentic(&self, notice: &Notice) -> Option<bool>;
     /// `None`: not an event of this provider.
     fn hint(&self, notice: &Notice) -> Option<Hint>;
-    /// The way out, where it has one.
-    fn payouts(&self) -> Option<&dyn Payouts> {
-        None
-    }
 }
 
-/// Every provider, in the order of the documentation.
-pub const PROVIDERS: [&str; 11] = [
-    "moneroo",
-    "stripe",
-    "paystack",
-    "flutterwave",
-    "flutterwave_v4",
-    "cinetpay",
-    "wave",
-    "orange_money",
-    "mtn_momo",
-    "airtel_money",
-    "paydunya",
-];
-
-/// The adapter of a provider; `None` for an unknown name and without its keys: the caller answers 503, there is no
-/// simulation.
-#[must_use]
-pub fn gateway<'a>(settings: &'a Settings, provider: &str) -> Option<Box<dyn Gateway + 'a>> {
-    if settings.tag_key.is_empty() {
-        return None;
-    }
-    Some(match provider {
-        "moneroo" => Box::new(moneroo::Moneroo::configured(settings)?),
-        "stripe" => Box::new(stripe::Stripe::configured(settings)?),
-        "paystack" => Box::new(paystack::Paystack::configured(settings)?),
-        "flutterwave" => Box::new(flutterwave::Flutterwave::configured(settings)?),
-        "flutterwave_v4" => Box::new(flutterwave_v4::FlutterwaveV4::configured(settings)?),
-        "cinetpay" => Box::new(cinetpay::Cinetpay::configured(settings)?),
-        "wave" => Box::new(wave::Wave::configured(settings)?),
-        "orange_money" => Box::new(orange_money::OrangeMoney::configured(settings)?),
-        "mtn_momo" => Box::new(mtn_momo::MtnMomo::configured(settings)?),
-        "airtel_money" => Box::new(airtel_money::AirtelMoney::configured(settings)?),
-        "paydunya" => Box::new(paydunya::Paydunya::configured(settings)?),
-        _ => return None,
-    })
-}
-
-/// The providers whose keys are here.
-#[must_use]
-pub fn configured(settings: &Settings) -> Vec<&'static str> {
-    PROVIDERS.into_iter().filter(|name| gateway(settings, name).is_some()).collect()
+/// Has a way out, too.
+pub trait PaysOut: Gateway {
+    fn payouts(&self) -> &dyn Payouts;
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Claim, Created, Gateway, Hint, Intent, Notice, Reference, Settings, Status, Subject, Truth, decimal, tag, wire,
+    Checkout, Claim, Created, Gateway, Hint, Intent, Listener, Notice, PaysOut, Reference, Settings, Status, Subject,
+    Truth, decimal, tag, wire,
 };
 use crate::http::{Incoming, Outgoing};
 use crate::json;
@@ -92,7 +93,7 @@ pub(super) struct Verified {
 impl Verified {
     /// `None` for an answer about something else than `id`, or about nothing.
     pub fn read(answer: &Incoming, id: &str) -> Option<Self> {
-        let read = || serde_json::from_str::<Envelope<Self>>(&answer.body).ok();
+        let read = || json::read::<Envelope<Self>>(&answer.body).ok();
         let data = if answer.status == 200 { read()?.data } else { return None };
         // Theirs is a number. Something else in its place is an answer that nobody has described.
         if !data.amount.get().starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
@@ -144,33 +145,6 @@ impl Gateway for Moneroo<'_> {
         "moneroo"
     }
 
-    fn create(&self, intent: &Intent) -> Outgoing {
-        let mut body = json!({
-            "amount": intent.amount, "currency": intent.currency, "description": intent.description,
-            "return_url": intent.return_url, "customer": intent.customer,
-            "metadata": {
-                "intent_id": intent.id, "attempt": intent.attempt.to_string(),
-                "tag": tag(&self.settings.tag_key, &intent.id, intent.attempt, intent.amount, &intent.currency),
-            },
-        });
-        if let (false, Some(fields)) = (intent.methods.is_empty(), body.as_object_mut()) {
-            fields.insert("methods".into(), json!(intent.methods));
-        }
-        self.request("POST", "/v1/payments/initialize", Some(body.to_string()))
-    }
-
-    fn created(&self, _intent: &Intent, answer: &Incoming) -> Created {
-        match (answer.status, serde_json::from_str::<Envelope<CheckoutData>>(&answer.body)) {
-            (200..=299, Ok(Envelope { data }))
-                if wire::plausible(&data.id) && data.checkout_url.starts_with("http") =>
-            {
-                Created::Open { id: data.id, url: Some(data.checkout_url), data: Map::new() }
-            }
-            // 5xx, or a success that we cannot read: it may have been made.
-            (status, _) => wire::not_created("moneroo", status),
-        }
-    }
-
     fn query(&self, payment: &Reference) -> Option<Outgoing> {
         let id = Some(payment.id()).filter(|id| wire::plausible(id))?;
         Some(self.request("GET", &format!("/v1/payments/{id}/verify"), None))
@@ -194,7 +168,44 @@ impl Gateway for Moneroo<'_> {
             dispute: None,
         })
     }
+}
 
+impl PaysOut for Moneroo<'_> {
+    fn payouts(&self) -> &dyn super::Payouts {
+        self
+    }
+}
+
+impl Checkout for Moneroo<'_> {
+    fn create(&self, intent: &Intent) -> Outgoing {
+        let mut body = json!({
+            "amount": intent.amount, "currency": intent.currency, "description": intent.description,
+            "return_url": intent.return_url, "customer": intent.customer,
+            "metadata": {
+                "intent_id": intent.id, "attempt": intent.attempt.to_string(),
+                "tag": tag(&self.settings.tag_key, &intent.id, intent.attempt, intent.amount, &intent.currency),
+            },
+        });
+        if let (false, Some(fields)) = (intent.methods.is_empty(), body.as_object_mut()) {
+            fields.insert("methods".into(), json!(intent.methods));
+        }
+        self.request("POST", "/v1/payments/initialize", Some(json::text(&body)))
+    }
+
+    fn created(&self, _intent: &Intent, answer: &Incoming) -> Created {
+        match (answer.status, json::read::<Envelope<CheckoutData>>(&answer.body)) {
+            (200..=299, Ok(Envelope { data }))
+                if wire::plausible(&data.id) && data.checkout_url.starts_with("http") =>
+            {
+                Created::Open { id: data.id, url: Some(data.checkout_url), data: Map::new() }
+            }
+            // 5xx, or a success that we cannot read: it may have been made.
+            (status, _) => wire::not_created("moneroo", status),
+        }
+    }
+}
+
+impl Listener for Moneroo<'_> {
     fn authentic(&self, notice: &Notice) -> Option<bool> {
         let signature = notice.header("x-moneroo-signature").unwrap_or_default();
         let hex = signature.strip_prefix("sha256=").unwrap_or(signature);
@@ -216,10 +227,12 @@ impl Gateway for Moneroo<'_> {
         let known = EVENTS.contains(&event.as_str());
         wire::hint(&event, known, Some((subject, data.id.clone())), &[&data.id, &status], &notice.body)
     }
+}
 
-    fn payouts(&self) -> Option<&dyn super::Payouts> {
-        Some(self)
-    }
+/// The [`Lookup`](super::Lookup) of a function that has to do with Moneroo alone.
+#[must_use]
+pub fn alone<'a>(settings: &'a Settings, provider: &str) -> Option<Box<dyn Gateway + 'a>> {
+    if provider == "moneroo" { Some(Box::new(Moneroo::configured(settings)?)) } else { None }
 }
 
 /// The secrets of a comma-separated setting; an empty item makes the whole list count as not configured.

@@ -11,10 +11,11 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Created, Gateway, Hint, Intent, Notice, Reference, Session, Settings, Status, Subject, Truth, called_back, decimal,
-    form, orange_money, wire,
+    Checkout, Created, Gateway, Hint, Intent, Listener, Notice, Reference, Session, Settings, Status, Subject, Truth,
+    called_back, decimal, form, orange_money, wire,
 };
 use crate::http::{Incoming, Outgoing};
+use crate::json;
 
 const NAME: &str = "mtn_momo";
 const STATUSES: [&str; 3] = ["PENDING", "SUCCESSFUL", "FAILED"];
@@ -87,7 +88,7 @@ impl Told<'_> {
 }
 
 fn already_exists(body: &str) -> bool {
-    let code = serde_json::from_str::<Value>(body).ok();
+    let code = json::read::<Value>(body).ok();
     code.is_some_and(|body| body.get("code").and_then(Value::as_str) == Some("RESOURCE_ALREADY_EXIST"))
 }
 
@@ -111,29 +112,6 @@ impl Gateway for MtnMomo<'_> {
         orange_money::oauth_session(answer)
     }
 
-    fn create(&self, intent: &Intent) -> Outgoing {
-        let note = form::words(&intent.description, 160);
-        let body = json!({
-            "amount": decimal::write(intent.amount, intent.exponent), "currency": self.currency(&intent.currency),
-            "externalId": intent.id, "payer": { "partyIdType": "MSISDN", "partyId": intent.phone },
-            "payerMessage": note, "payeeNote": note,
-        });
-        let mut request = self.request("POST", "");
-        request.headers.push(("x-reference-id", intent.id.clone()));
-        request.headers.push(("x-callback-url", self.settings.callback(NAME, &intent.id)));
-        request.headers.push(("content-type", "application/json".to_owned()));
-        request.body = Some(body.to_string());
-        request
-    }
-
-    fn created(&self, intent: &Intent, answer: &Incoming) -> Created {
-        match answer.status {
-            202 => Created::Open { id: intent.id.clone(), url: None, data: Map::new() },
-            409 if already_exists(&answer.body) => Created::Open { id: intent.id.clone(), url: None, data: Map::new() },
-            status => wire::not_created(NAME, status),
-        }
-    }
-
     fn query(&self, payment: &Reference) -> Option<Outgoing> {
         let id = payment.provider_payment_id.as_deref()?;
         Some(self.request("GET", &format!("/{id}")))
@@ -143,7 +121,7 @@ impl Gateway for MtnMomo<'_> {
         if answer.status != 200 {
             return None;
         }
-        let told: Told<'_> = serde_json::from_str(&answer.body).ok()?;
+        let told: Told<'_> = json::read(&answer.body).ok()?;
         if told.external_id.as_ref().is_some_and(|id| id.as_str() != Some(payment.id())) {
             return None;
         }
@@ -160,7 +138,34 @@ impl Gateway for MtnMomo<'_> {
             dispute: None,
         })
     }
+}
 
+impl Checkout for MtnMomo<'_> {
+    fn create(&self, intent: &Intent) -> Outgoing {
+        let note = form::words(&intent.description, 160);
+        let body = json!({
+            "amount": decimal::write(intent.amount, intent.exponent), "currency": self.currency(&intent.currency),
+            "externalId": intent.id, "payer": { "partyIdType": "MSISDN", "partyId": intent.phone },
+            "payerMessage": note, "payeeNote": note,
+        });
+        let mut request = self.request("POST", "");
+        request.headers.push(("x-reference-id", intent.id.clone()));
+        request.headers.push(("x-callback-url", self.settings.callback(NAME, &intent.id)));
+        request.headers.push(("content-type", "application/json".to_owned()));
+        request.body = Some(json::text(&body));
+        request
+    }
+
+    fn created(&self, intent: &Intent, answer: &Incoming) -> Created {
+        match answer.status {
+            202 => Created::Open { id: intent.id.clone(), url: None, data: Map::new() },
+            409 if already_exists(&answer.body) => Created::Open { id: intent.id.clone(), url: None, data: Map::new() },
+            status => wire::not_created(NAME, status),
+        }
+    }
+}
+
+impl Listener for MtnMomo<'_> {
     fn authentic(&self, notice: &Notice) -> Option<bool> {
         let key = &self.settings.tag_key;
         (!key.is_empty()).then(|| notice.token.as_deref().is_some_and(|token| called_back(key, NAME, token).is_some()))

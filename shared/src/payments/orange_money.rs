@@ -12,10 +12,11 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::{
-    Created, Gateway, Hint, Intent, Notice, Reference, Session, Settings, Status, Subject, Truth, callback_token,
-    called_back, decimal, form, wire,
+    Checkout, Created, Gateway, Hint, Intent, Listener, Notice, Reference, Session, Settings, Status, Subject, Truth,
+    callback_token, called_back, decimal, form, wire,
 };
 use crate::http::{Incoming, Outgoing};
+use crate::json;
 use crate::secret::Secret;
 
 const NAME: &str = "orange_money";
@@ -108,7 +109,7 @@ pub(super) fn oauth_session(answer: &Incoming) -> Option<Session> {
     if !(200..=299).contains(&answer.status) {
         return None;
     }
-    let granted: Granted<'_> = serde_json::from_str(&answer.body).ok()?;
+    let granted: Granted<'_> = json::read(&answer.body).ok()?;
     let lives_s = u64::try_from(decimal::read(granted.expires_in, 0)?).ok()?;
     let bearer = Some(granted.access_token).filter(|token| token.bytes().all(|byte| byte.is_ascii_graphic()))?;
     (!bearer.is_empty()).then_some(Session { bearer, lives_s })
@@ -171,37 +172,6 @@ impl Gateway for OrangeMoney<'_> {
         oauth_session(answer)
     }
 
-    fn create(&self, intent: &Intent) -> Outgoing {
-        let order = order_id(&intent.id);
-        let fits = intent.return_url.len() <= LONGEST;
-        let page = if fits { &intent.return_url } else { &self.settings.return_url };
-        let ask = Ask {
-            merchant_key: self.merchant_key,
-            currency: self.currency(&intent.currency),
-            order_id: &order,
-            amount: decimal::number(intent.amount, intent.exponent),
-            return_url: page,
-            cancel_url: page,
-            notif_url: self.notif_url(&intent.id),
-            lang: "fr",
-            reference: &order,
-        };
-        self.post("webpayment", serde_json::to_string(&ask).unwrap_or_default())
-    }
-
-    fn created(&self, intent: &Intent, answer: &Incoming) -> Created {
-        match (answer.status, serde_json::from_str::<Made>(&answer.body)) {
-            (200..=299, Ok(made)) if !made.pay_token.is_empty() && made.payment_url.starts_with("http") => {
-                let mut data = Map::from_iter([("pay_token".to_owned(), json!(made.pay_token))]);
-                if let Some(token) = made.notif_token.filter(|token| !token.is_empty()) {
-                    data.insert("notif_token".to_owned(), Value::String(token));
-                }
-                Created::Open { id: intent.id.clone(), url: Some(made.payment_url), data }
-            }
-            (status, _) => wire::not_created(NAME, status),
-        }
-    }
-
     fn query(&self, payment: &Reference) -> Option<Outgoing> {
         let question = Question {
             order_id: order_id(payment.provider_payment_id.as_deref()?),
@@ -215,7 +185,7 @@ impl Gateway for OrangeMoney<'_> {
         if !(200..=299).contains(&answer.status) {
             return None;
         }
-        let told: Told<'_> = serde_json::from_str(&answer.body).ok()?;
+        let told: Told<'_> = json::read(&answer.body).ok()?;
         if told.order_id.is_some_and(|order| order != order_id(payment.id())) {
             return None;
         }
@@ -240,7 +210,42 @@ impl Gateway for OrangeMoney<'_> {
             dispute: None,
         })
     }
+}
 
+impl Checkout for OrangeMoney<'_> {
+    fn create(&self, intent: &Intent) -> Outgoing {
+        let order = order_id(&intent.id);
+        let fits = intent.return_url.len() <= LONGEST;
+        let page = if fits { &intent.return_url } else { &self.settings.return_url };
+        let ask = Ask {
+            merchant_key: self.merchant_key,
+            currency: self.currency(&intent.currency),
+            order_id: &order,
+            amount: decimal::number(intent.amount, intent.exponent),
+            return_url: page,
+            cancel_url: page,
+            notif_url: self.notif_url(&intent.id),
+            lang: "fr",
+            reference: &order,
+        };
+        self.post("webpayment", serde_json::to_string(&ask).unwrap_or_default())
+    }
+
+    fn created(&self, intent: &Intent, answer: &Incoming) -> Created {
+        match (answer.status, json::read::<Made>(&answer.body)) {
+            (200..=299, Ok(made)) if !made.pay_token.is_empty() && made.payment_url.starts_with("http") => {
+                let mut data = Map::from_iter([("pay_token".to_owned(), json!(made.pay_token))]);
+                if let Some(token) = made.notif_token.filter(|token| !token.is_empty()) {
+                    data.insert("notif_token".to_owned(), Value::String(token));
+                }
+                Created::Open { id: intent.id.clone(), url: Some(made.payment_url), data }
+            }
+            (status, _) => wire::not_created(NAME, status),
+        }
+    }
+}
+
+impl Listener for OrangeMoney<'_> {
     fn authentic(&self, notice: &Notice) -> Option<bool> {
         let configured = !self.settings.tag_key.is_empty();
         configured.then(|| notice.token.as_deref().is_some_and(|token| self.payment_of(token).is_some()))

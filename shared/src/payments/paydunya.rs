@@ -9,10 +9,11 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::{
-    Claim, Created, Customer, Gateway, Hint, Intent, Notice, Reference, Settings, Status, Subject, Truth, called_back,
-    decimal, form, tag, wire,
+    Checkout, Claim, Created, Customer, Gateway, Hint, Intent, Listener, Notice, Reference, Settings, Status, Subject,
+    Truth, called_back, decimal, form, tag, wire,
 };
 use crate::http::{Incoming, Outgoing};
+use crate::json;
 
 const NAME: &str = "paydunya";
 /// The only one it has, and does not name. Should it ever name another, that is no longer our payment's.
@@ -140,6 +141,41 @@ impl Gateway for Paydunya<'_> {
         NAME
     }
 
+    fn query(&self, payment: &Reference) -> Option<Outgoing> {
+        let id = payment.provider_payment_id.as_deref()?;
+        Some(self.request("GET", &format!("confirm/{id}")))
+    }
+
+    fn truth(&self, payment: &Reference, answer: &Incoming) -> Option<Truth> {
+        if answer.status != 200 {
+            return None;
+        }
+        let told: Confirmed<'_> = json::read(&answer.body).ok()?;
+        let ours = told.invoice.token.as_deref().is_none_or(|token| token == payment.id());
+        let currency = told.invoice.currency.unwrap_or_else(|| CURRENCY.to_owned());
+        (told.response_code == "00" && ours).then(|| Truth {
+            status: match told.status.as_str() {
+                "completed" => Status::Success,
+                "failed" => Status::Failed,
+                "cancelled" => Status::Cancelled,
+                "pending" => Status::Pending,
+                _ => Status::Odd,
+            },
+            amount: payment.units(told.invoice.total_amount, &currency),
+            currency,
+            environment: match told.mode.as_deref() {
+                Some("test") => "sandbox".to_owned(),
+                Some("live") => "live".to_owned(),
+                _ => self.settings.environment.clone(),
+            },
+            intent: claim(told.custom_data.as_ref()),
+            refunded: None,
+            dispute: None,
+        })
+    }
+}
+
+impl Checkout for Paydunya<'_> {
     fn create(&self, intent: &Intent) -> Outgoing {
         let ask = Ask {
             invoice: AskedInvoice {
@@ -166,7 +202,7 @@ impl Gateway for Paydunya<'_> {
     }
 
     fn created(&self, _intent: &Intent, answer: &Incoming) -> Created {
-        match (answer.status, serde_json::from_str::<Made>(&answer.body)) {
+        match (answer.status, json::read::<Made>(&answer.body)) {
             (200..=299, Ok(Made { response_code, response_text: Some(url), token: Some(id) }))
                 if response_code == "00" && wire::plausible(&id) && url.starts_with("http") =>
             {
@@ -179,40 +215,9 @@ impl Gateway for Paydunya<'_> {
             (status, _) => wire::not_created(NAME, status),
         }
     }
+}
 
-    fn query(&self, payment: &Reference) -> Option<Outgoing> {
-        let id = payment.provider_payment_id.as_deref()?;
-        Some(self.request("GET", &format!("confirm/{id}")))
-    }
-
-    fn truth(&self, payment: &Reference, answer: &Incoming) -> Option<Truth> {
-        if answer.status != 200 {
-            return None;
-        }
-        let told: Confirmed<'_> = serde_json::from_str(&answer.body).ok()?;
-        let ours = told.invoice.token.as_deref().is_none_or(|token| token == payment.id());
-        let currency = told.invoice.currency.unwrap_or_else(|| CURRENCY.to_owned());
-        (told.response_code == "00" && ours).then(|| Truth {
-            status: match told.status.as_str() {
-                "completed" => Status::Success,
-                "failed" => Status::Failed,
-                "cancelled" => Status::Cancelled,
-                "pending" => Status::Pending,
-                _ => Status::Odd,
-            },
-            amount: payment.units(told.invoice.total_amount, &currency),
-            currency,
-            environment: match told.mode.as_deref() {
-                Some("test") => "sandbox".to_owned(),
-                Some("live") => "live".to_owned(),
-                _ => self.settings.environment.clone(),
-            },
-            intent: claim(told.custom_data.as_ref()),
-            refunded: None,
-            dispute: None,
-        })
-    }
-
+impl Listener for Paydunya<'_> {
     fn authentic(&self, notice: &Notice) -> Option<bool> {
         let key = &self.settings.tag_key;
         (!key.is_empty()).then(|| notice.token.as_deref().is_some_and(|token| called_back(key, NAME, token).is_some()))

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Claim, Customer, call, configured, gateway};
+use super::{Claim, Customer, call, configured, payout_at};
 use crate::contract::Clock;
 use crate::cx::Cx;
 use crate::error::{Answer, NOT_CONFIGURED};
@@ -115,12 +115,12 @@ pub async fn process(cx: &Cx<Clock>) -> Answer<Vec<Answer<Confirmed>>> {
 }
 
 fn pays_out(cx: &Cx<Clock>, provider: &str) -> bool {
-    gateway(&cx.world.settings, provider).is_some_and(|gateway| gateway.payouts().is_some())
+    payout_at(&cx.world.settings, provider).is_some()
 }
 
 async fn send(cx: &Cx<Clock>, payout: &Payout) -> Answer<Confirmed> {
-    let gateway = gateway(&cx.world.settings, &payout.provider).ok_or(NOT_CONFIGURED)?;
-    let rail = gateway.payouts().ok_or(NOT_CONFIGURED)?;
+    let gateway = payout_at(&cx.world.settings, &payout.provider).ok_or(NOT_CONFIGURED)?;
+    let rail = gateway.payouts();
     let sent = match call::send(cx, &*gateway, rail.send(payout)).await {
         Ok(answer) => rail.sent(payout, &answer),
         Err(_) => Sent::Unknown("no answer".into()),
@@ -145,8 +145,8 @@ async fn send(cx: &Cx<Clock>, payout: &Payout) -> Answer<Confirmed> {
 /// 503 without the provider's keys; ours when Postgres fails.
 pub async fn confirm<W>(cx: &Cx<W>, payout: &Payout) -> Answer<Confirmed> {
     let settings = &cx.world.settings;
-    let gateway = gateway(settings, &payout.provider).ok_or(NOT_CONFIGURED)?;
-    let rail = gateway.payouts().ok_or(NOT_CONFIGURED)?;
+    let gateway = payout_at(settings, &payout.provider).ok_or(NOT_CONFIGURED)?;
+    let rail = gateway.payouts();
     let Some(query) = rail.query(payout) else { return Ok(Confirmed::Silent) };
     let Ok(answer) = call::send(cx, &*gateway, query).await else { return Ok(Confirmed::Silent) };
     let Some(truth) = rail.truth(payout, &answer) else { return Ok(Confirmed::Silent) };

@@ -6,8 +6,12 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use super::{Created, Gateway, Hint, Intent, Notice, Reference, Settings, Status, Subject, Truth, decimal, wire};
+use super::{
+    Checkout, Created, Gateway, Hint, Intent, Listener, Notice, Reference, Settings, Status, Subject, Truth, decimal,
+    wire,
+};
 use crate::http::{Incoming, Outgoing};
+use crate::json;
 use crate::secret::{Secret, hmac512_matches};
 
 const EVENTS: [&str; 8] = [
@@ -46,7 +50,7 @@ impl<'a> Paystack<'a> {
 
 /// A reference is used once: this one exists.
 fn reference_taken(answer: &Incoming) -> bool {
-    let body = serde_json::from_str::<Value>(&answer.body).unwrap_or_default();
+    let body = json::read::<Value>(&answer.body).unwrap_or_default();
     let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
     text("code") == "duplicate_reference" || text("message").contains("duplicate transaction reference")
 }
@@ -77,28 +81,6 @@ impl Gateway for Paystack<'_> {
         "paystack"
     }
 
-    fn create(&self, intent: &Intent) -> Outgoing {
-        let body = json!({
-            "email": intent.customer.email, "amount": intent.amount, "currency": intent.currency,
-            "reference": intent.id, "callback_url": intent.return_url,
-        });
-        self.request("POST", "/transaction/initialize", Some(body.to_string()))
-    }
-
-    fn created(&self, intent: &Intent, answer: &Incoming) -> Created {
-        match (answer.status, serde_json::from_str::<Envelope<Page>>(&answer.body)) {
-            (200..=299, Ok(Envelope { status: true, data }))
-                if data.reference == intent.id && data.authorization_url.starts_with("http") =>
-            {
-                Created::Open { id: intent.id.clone(), url: Some(data.authorization_url), data: Map::new() }
-            }
-            (status, _) if reference_taken(answer) => {
-                Created::Unknown(format!("paystack answered {status}: it exists"))
-            }
-            (status, _) => wire::not_created("paystack", status),
-        }
-    }
-
     fn query(&self, payment: &Reference) -> Option<Outgoing> {
         let id = Some(payment.id()).filter(|id| wire::plausible(id))?;
         Some(self.request("GET", &format!("/transaction/verify/{id}"), None))
@@ -108,7 +90,7 @@ impl Gateway for Paystack<'_> {
         if answer.status != 200 {
             return None;
         }
-        let Envelope { status, data } = serde_json::from_str::<Envelope<Transaction>>(&answer.body).ok()?;
+        let Envelope { status, data } = json::read::<Envelope<Transaction>>(&answer.body).ok()?;
         if !status || data.reference != payment.id() {
             return None;
         }
@@ -134,7 +116,33 @@ impl Gateway for Paystack<'_> {
             dispute: None,
         })
     }
+}
 
+impl Checkout for Paystack<'_> {
+    fn create(&self, intent: &Intent) -> Outgoing {
+        let body = json!({
+            "email": intent.customer.email, "amount": intent.amount, "currency": intent.currency,
+            "reference": intent.id, "callback_url": intent.return_url,
+        });
+        self.request("POST", "/transaction/initialize", Some(json::text(&body)))
+    }
+
+    fn created(&self, intent: &Intent, answer: &Incoming) -> Created {
+        match (answer.status, json::read::<Envelope<Page>>(&answer.body)) {
+            (200..=299, Ok(Envelope { status: true, data }))
+                if data.reference == intent.id && data.authorization_url.starts_with("http") =>
+            {
+                Created::Open { id: intent.id.clone(), url: Some(data.authorization_url), data: Map::new() }
+            }
+            (status, _) if reference_taken(answer) => {
+                Created::Unknown(format!("paystack answered {status}: it exists"))
+            }
+            (status, _) => wire::not_created("paystack", status),
+        }
+    }
+}
+
+impl Listener for Paystack<'_> {
     fn authentic(&self, notice: &Notice) -> Option<bool> {
         let signature = notice.header("x-paystack-signature").unwrap_or_default();
         wire::any(&self.keys, |key| hmac512_matches(key, &notice.body, signature))

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Gateway, Notice, Payout, Reference, Subject, confirm, payouts};
+use super::{Listener, Lookup, Notice, Payout, Reference, Subject, confirm, payouts};
 use crate::contract::Provider;
 use crate::cx::{Cx, Reply};
 use crate::error::{Answer, ApiError, BAD_JSON, INVALID_SIGNATURE, NOT_CONFIGURED};
@@ -18,10 +18,12 @@ struct Stored {
     reference: Value,
 }
 
+/// Verifies with `gateway`, and asks among `gateways` what became of the payment that it speaks of.
+///
 /// # Errors
 /// 503 without the signing secret, 403 for a wrong or missing proof, 400 for what is no event, 500 when the event could not
 /// be stored: not stored is not answered 200, and the provider will come back.
-pub async fn receive(cx: &Cx<Provider>, gateway: &dyn Gateway, notice: &Notice) -> Answer<Reply> {
+pub async fn receive(cx: &Cx<Provider>, gateway: &dyn Listener, gateways: Lookup, notice: &Notice) -> Answer<Reply> {
     match gateway.authentic(notice) {
         None => return Err(NOT_CONFIGURED.into()),
         Some(false) => return Err(INVALID_SIGNATURE.into()),
@@ -37,7 +39,7 @@ pub async fn receive(cx: &Cx<Provider>, gateway: &dyn Gateway, notice: &Notice) 
     let Stored { duplicate, reference } = cx.service("payment_event", &event).await?;
     // Known news is worth a question only while Postgres says so, by naming what to ask about.
     if !duplicate || !reference.is_null() {
-        look(cx, gateway.name(), hint.subject, &hint.payment_id, reference)?;
+        look(cx, gateways, gateway.name(), (hint.subject, &hint.payment_id), reference)?;
     }
     Reply::json(200, &json!({ "success": true, "received": true }))
 }
@@ -45,12 +47,18 @@ pub async fn receive(cx: &Cx<Provider>, gateway: &dyn Gateway, notice: &Notice) 
 /// Kept with the event; a signature is not, it would be a password to whoever reads the inbox.
 pub const KEPT_HEADERS: [&str; 2] = ["content-type", "user-agent"];
 
-fn look(cx: &Cx<Provider>, provider: &str, subject: Subject, id: &str, known: Value) -> Answer<()> {
+fn look(
+    cx: &Cx<Provider>,
+    gateways: Lookup,
+    provider: &str,
+    (subject, id): (Subject, &str),
+    known: Value,
+) -> Answer<()> {
     let unreadable = |e: serde_json::Error| ApiError::internal(format!("payment_event: {e}"));
     match subject {
         Subject::Payment => {
             let known: Option<Reference> = serde_json::from_value(known).map_err(unreadable)?;
-            confirm::later(cx, known.unwrap_or_else(|| Reference::orphan(provider, id)));
+            confirm::later(cx, gateways, known.unwrap_or_else(|| Reference::orphan(provider, id)));
         }
         Subject::Payout => {
             let known: Option<Payout> = serde_json::from_value(known).map_err(unreadable)?;

@@ -1,7 +1,5 @@
 //! The settings that payments read, and the variables they come from.
 
-use std::collections::BTreeMap;
-
 use super::{callback_token, moneroo};
 use crate::secret::Secret;
 
@@ -13,7 +11,7 @@ pub struct Settings {
     /// Several while a secret is rotated.
     pub moneroo_webhook_secrets: Vec<Secret>,
     /// Every other provider's, by the name of its variable: `STRIPE_SECRET_KEY`. Absent and empty are the same.
-    pub rails: BTreeMap<&'static str, Secret>,
+    pub rails: Rails,
     pub tag_key: Secret,
     /// `live` or `sandbox`; a payment of the other environment never settles.
     pub environment: String,
@@ -23,6 +21,35 @@ pub struct Settings {
     /// The public base of the functions, ending in `/functions/v1`; where providers send their notifications.
     pub callback_url: String,
     pub internal_keys: Vec<Secret>,
+}
+
+/// Variables by name. A list: there are few, they are read once in a while, and a tree of them is code of its own.
+#[derive(Clone, Debug, Default)]
+pub struct Rails(Vec<(&'static str, Secret)>);
+
+impl Rails {
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Secret> {
+        self.0.iter().find(|(own, _)| *own == name).map(|(_, value)| value)
+    }
+
+    /// The latest value of a name is the one that counts.
+    pub fn insert(&mut self, name: &'static str, value: Secret) {
+        self.0.retain(|(own, _)| *own != name);
+        self.0.push((name, value));
+    }
+}
+
+impl FromIterator<(&'static str, Secret)> for Rails {
+    fn from_iter<I: IntoIterator<Item = (&'static str, Secret)>>(rails: I) -> Self {
+        Self(rails.into_iter().collect())
+    }
+}
+
+impl<const N: usize> From<[(&'static str, Secret); N]> for Rails {
+    fn from(rails: [(&'static str, Secret); N]) -> Self {
+        Self(rails.into())
+    }
 }
 
 impl Settings {

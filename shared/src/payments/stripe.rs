@@ -8,10 +8,11 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{
-    Claim, Created, Dispute, DisputeState, Gateway, Hint, Intent, Notice, Reference, Settings, Status, Subject, Truth,
-    form, tag, wire,
+    Checkout, Claim, Created, Dispute, DisputeState, Gateway, Hint, Intent, Listener, Notice, PaysOut, Reference,
+    Settings, Status, Subject, Truth, form, tag, wire,
 };
 use crate::http::{Incoming, Outgoing};
+use crate::json;
 use crate::secret::hmac_matches;
 
 /// Answers keep the shape of this version, whatever the account's default is. A charge still shows its `dispute` in it.
@@ -84,7 +85,7 @@ impl<'a> Stripe<'a> {
 
 /// The key was used before with another body: whatever that made, exists.
 fn key_reused(answer: &Incoming) -> bool {
-    let body = serde_json::from_str::<Value>(&answer.body).unwrap_or_default();
+    let body = json::read::<Value>(&answer.body).unwrap_or_default();
     body.pointer("/error/type").and_then(Value::as_str) == Some("idempotency_error")
 }
 
@@ -158,35 +159,6 @@ impl Gateway for Stripe<'_> {
         "stripe"
     }
 
-    fn create(&self, intent: &Intent) -> Outgoing {
-        self.post(
-            "/v1/payment_intents",
-            &intent.id,
-            &[
-                ("amount", &intent.amount.to_string()),
-                ("currency", &intent.currency.to_ascii_lowercase()),
-                ("description", &intent.description),
-                ("payment_method_types[]", "card"),
-                ("metadata[intent_id]", &intent.id),
-                ("metadata[attempt]", &intent.attempt.to_string()),
-                ("metadata[tag]", &self.tag(&intent.id, intent.attempt, intent.amount, &intent.currency)),
-            ],
-        )
-    }
-
-    fn created(&self, _intent: &Intent, answer: &Incoming) -> Created {
-        match (answer.status, serde_json::from_str(&answer.body)) {
-            (200..=299, Ok(PaymentIntent { id, client_secret: Some(secret), .. }))
-                if wire::plausible(&id) && secret.len() <= 300 && secret.bytes().all(|b| b.is_ascii_graphic()) =>
-            {
-                let url = self.page(&id, &secret);
-                Created::Open { id, url, data: Map::from_iter([("client_secret".to_owned(), secret.into())]) }
-            }
-            (status, _) if key_reused(answer) => Created::Unknown(format!("stripe answered {status}: key reused")),
-            (status, _) => wire::not_created("stripe", status),
-        }
-    }
-
     fn query(&self, payment: &Reference) -> Option<Outgoing> {
         let id = Some(payment.id()).filter(|id| wire::plausible(id))?;
         Some(self.get(&format!("/v1/payment_intents/{id}"), &[("expand[]", "latest_charge.dispute")]))
@@ -196,7 +168,7 @@ impl Gateway for Stripe<'_> {
         if answer.status != 200 {
             return None;
         }
-        let read = serde_json::from_str::<PaymentIntent>(&answer.body).ok()?;
+        let read = json::read::<PaymentIntent>(&answer.body).ok()?;
         if read.id != payment.id() {
             return None;
         }
@@ -231,14 +203,53 @@ impl Gateway for Stripe<'_> {
 
     fn found(&self, payment: &Reference, answer: &Incoming) -> Option<String> {
         let wanted = payment.payment_id.as_deref()?;
-        let Found { data } = if answer.status == 200 { serde_json::from_str(&answer.body).ok()? } else { return None };
+        let Found { data } = if answer.status == 200 { json::read(&answer.body).ok()? } else { return None };
         let ours = |found: &PaymentIntent| {
             let (key, currency) = (&self.settings.tag_key, found.currency.to_ascii_uppercase());
             found.claim().is_some_and(|claim| claim.intent_id == wanted && claim.holds(key, found.amount, &currency))
         };
         data.into_iter().filter(|found| wire::plausible(&found.id)).find(ours).map(|found| found.id)
     }
+}
 
+impl PaysOut for Stripe<'_> {
+    fn payouts(&self) -> &dyn super::Payouts {
+        self
+    }
+}
+
+impl Checkout for Stripe<'_> {
+    fn create(&self, intent: &Intent) -> Outgoing {
+        self.post(
+            "/v1/payment_intents",
+            &intent.id,
+            &[
+                ("amount", &intent.amount.to_string()),
+                ("currency", &intent.currency.to_ascii_lowercase()),
+                ("description", &intent.description),
+                ("payment_method_types[]", "card"),
+                ("metadata[intent_id]", &intent.id),
+                ("metadata[attempt]", &intent.attempt.to_string()),
+                ("metadata[tag]", &self.tag(&intent.id, intent.attempt, intent.amount, &intent.currency)),
+            ],
+        )
+    }
+
+    fn created(&self, _intent: &Intent, answer: &Incoming) -> Created {
+        match (answer.status, json::read(&answer.body)) {
+            (200..=299, Ok(PaymentIntent { id, client_secret: Some(secret), .. }))
+                if wire::plausible(&id) && secret.len() <= 300 && secret.bytes().all(|b| b.is_ascii_graphic()) =>
+            {
+                let url = self.page(&id, &secret);
+                Created::Open { id, url, data: Map::from_iter([("client_secret".to_owned(), secret.into())]) }
+            }
+            (status, _) if key_reused(answer) => Created::Unknown(format!("stripe answered {status}: key reused")),
+            (status, _) => wire::not_created("stripe", status),
+        }
+    }
+}
+
+impl Listener for Stripe<'_> {
     fn authentic(&self, notice: &Notice) -> Option<bool> {
         let header = notice.header("stripe-signature").unwrap_or_default();
         let (time, signatures) = wire::stamped(header, notice.now_s).unwrap_or_default();
@@ -263,10 +274,6 @@ impl Gateway for Stripe<'_> {
         // A charge without a PaymentIntent was not made by us.
         let known = EVENTS.contains(&event) && (about.is_some() || !event.starts_with("charge."));
         wire::hint(event, known, about, &[&id], &notice.body)
-    }
-
-    fn payouts(&self) -> Option<&dyn super::Payouts> {
-        Some(self)
     }
 }
 

@@ -7,8 +7,12 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, json};
 
-use super::{Created, Gateway, Hint, Intent, Notice, Reference, Settings, Status, Subject, Truth, decimal, wire};
+use super::{
+    Checkout, Created, Gateway, Hint, Intent, Listener, Notice, Reference, Settings, Status, Subject, Truth, decimal,
+    wire,
+};
 use crate::http::{Incoming, Outgoing};
+use crate::json;
 use crate::secret::hmac_matches;
 
 /// Of a checkout: what we act on. The rest is of the account, and kept.
@@ -88,28 +92,6 @@ impl Gateway for Wave<'_> {
         "wave"
     }
 
-    fn create(&self, intent: &Intent) -> Outgoing {
-        let body = json!({
-            "amount": decimal::write(intent.amount, intent.exponent), "currency": intent.currency,
-            "client_reference": intent.id, "success_url": intent.return_url, "error_url": intent.return_url,
-        });
-        let mut request = self.request("POST", "");
-        request.headers.push(("content-type", "application/json".to_owned()));
-        request.headers.push(("idempotency-key", intent.id.clone()));
-        request.body = Some(body.to_string());
-        request
-    }
-
-    fn created(&self, intent: &Intent, answer: &Incoming) -> Created {
-        match (answer.status, serde_json::from_str::<Session<'_>>(&answer.body)) {
-            (200..=299, Ok(made)) if is_session(&made.id) && made.is_for(&intent.id) => match made.wave_launch_url {
-                Some(url) if url.starts_with("http") => Created::Open { id: made.id, url: Some(url), data: Map::new() },
-                _ => Created::Unknown("wave answered without a page".to_owned()),
-            },
-            (status, _) => wire::not_created("wave", status),
-        }
-    }
-
     fn query(&self, payment: &Reference) -> Option<Outgoing> {
         let id = payment.provider_payment_id.as_deref()?;
         Some(self.request("GET", &format!("/{id}")))
@@ -119,7 +101,7 @@ impl Gateway for Wave<'_> {
         if answer.status != 200 {
             return None;
         }
-        let session: Session<'_> = serde_json::from_str(&answer.body).ok()?;
+        let session: Session<'_> = json::read(&answer.body).ok()?;
         let ours =
             payment.payment_id.as_deref().is_none_or(|id| session.client_reference.is_none() || session.is_for(id));
         (session.id == payment.id() && ours).then(|| Truth {
@@ -143,7 +125,7 @@ impl Gateway for Wave<'_> {
             return None;
         }
         let ours = payment.payment_id.as_deref()?;
-        let Found { result } = serde_json::from_str(&answer.body).ok()?;
+        let Found { result } = json::read(&answer.body).ok()?;
         let same = |session: &&Session<'_>| {
             is_session(&session.id)
                 && session.is_for(ours)
@@ -155,7 +137,33 @@ impl Gateway for Wave<'_> {
         let paid = sessions.iter().find(|session| session.status() == Status::Success);
         paid.or(sessions.first()).map(|session| session.id.clone())
     }
+}
 
+impl Checkout for Wave<'_> {
+    fn create(&self, intent: &Intent) -> Outgoing {
+        let body = json!({
+            "amount": decimal::write(intent.amount, intent.exponent), "currency": intent.currency,
+            "client_reference": intent.id, "success_url": intent.return_url, "error_url": intent.return_url,
+        });
+        let mut request = self.request("POST", "");
+        request.headers.push(("content-type", "application/json".to_owned()));
+        request.headers.push(("idempotency-key", intent.id.clone()));
+        request.body = Some(json::text(&body));
+        request
+    }
+
+    fn created(&self, intent: &Intent, answer: &Incoming) -> Created {
+        match (answer.status, json::read::<Session<'_>>(&answer.body)) {
+            (200..=299, Ok(made)) if is_session(&made.id) && made.is_for(&intent.id) => match made.wave_launch_url {
+                Some(url) if url.starts_with("http") => Created::Open { id: made.id, url: Some(url), data: Map::new() },
+                _ => Created::Unknown("wave answered without a page".to_owned()),
+            },
+            (status, _) => wire::not_created("wave", status),
+        }
+    }
+}
+
+impl Listener for Wave<'_> {
     fn authentic(&self, notice: &Notice) -> Option<bool> {
         let stamped = wire::stamped(notice.header("wave-signature").unwrap_or_default(), notice.now_s);
         wire::any(&self.settings.rail_secrets("WAVE_WEBHOOK_SECRET"), |secret| {

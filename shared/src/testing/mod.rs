@@ -18,7 +18,7 @@ use crate::contract::{Anyone, Clock, Provider, User};
 use crate::cx::{Cx, World};
 use crate::db::{Body, Call, Db, DbReply, Local, Silence};
 use crate::http::{Http, Incoming, Lost, Outgoing};
-use crate::payments::{Settings, moneroo};
+use crate::payments::{Rails, Settings, moneroo};
 use crate::secret::Secret;
 use crate::trace::Trace;
 
@@ -146,7 +146,7 @@ pub fn settings() -> Settings {
         moneroo_url: "http://provider".into(),
         moneroo_secret_key: Secret::new("sk_sandbox".into()),
         moneroo_webhook_secrets: moneroo::secrets("whsec_moneroo_test"),
-        rails: BTreeMap::new(),
+        rails: Rails::default(),
         tag_key: Secret::new("tag".into()),
         environment: "sandbox".into(),
         return_url: "https://app.cauris.test/return".into(),

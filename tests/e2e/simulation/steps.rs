@@ -35,11 +35,13 @@ impl Simulation {
             idempotency_key: Some(key),
             ..Order::default()
         };
+        let settings = Rc::clone(&self.settings);
+        let at = checkout_at(&settings, provider).expect("keys");
         let cx = self.cx(User::for_tests(user));
-        let first = self.live(&cx, checkout::start(&cx, &order)).await;
+        let first = self.live(&cx, checkout::start(&cx, &*at, gateway, &order)).await;
         if self.died(first).is_none_or(|answer| answer.is_err()) && self.random.random_bool(0.3) {
             // The client tries again with the same key: the same checkout, or a safe new attempt.
-            let again = self.live(&cx, checkout::start(&cx, &order)).await;
+            let again = self.live(&cx, checkout::start(&cx, &*at, gateway, &order)).await;
             self.died(again);
         }
         format!("{user} asks for a deposit of {amount} by {provider}")
@@ -110,13 +112,9 @@ impl Simulation {
     pub(super) async fn deliver(&mut self, notice: &Notice) -> Option<Result<u16, ApiError>> {
         let settings = Rc::clone(&self.settings);
         let rail = notice.provider.as_deref().expect("a rail");
-        let gateway: Box<dyn Gateway + '_> = if rail == "moneroo" {
-            Box::new(Moneroo::configured(&settings).expect("keys"))
-        } else {
-            Box::new(Paystack::configured(&settings).expect("keys"))
-        };
+        let at = listener(&settings, rail).expect("keys");
         let cx = self.cx(Caller);
-        let answer = self.live(&cx, receive::receive(&cx, &*gateway, notice)).await;
+        let answer = self.live(&cx, receive::receive(&cx, &*at, gateway, notice)).await;
         self.died(answer).map(|answer| answer.map(|reply| reply.status))
     }
 

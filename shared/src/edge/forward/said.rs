@@ -9,6 +9,7 @@ use crate::error::{
     ApiError, DATABASE_TIMEOUT, FORBIDDEN, METHOD_NOT_ALLOWED, PAYLOAD_TOO_LARGE, RATE_LIMITED, Refusal,
     UNAUTHENTICATED, UNAVAILABLE, UNSUPPORTED_MEDIA_TYPE,
 };
+use crate::json;
 
 /// What was said by something that is not PostgREST: a proxy's error page, or nothing.
 const NOT_POSTGREST: Refusal = Refusal::new(502, "DEPENDENCY_UNAVAILABLE", "a dependency gave no readable answer");
@@ -34,7 +35,7 @@ struct Upstream {
 /// Reads an answer of 400 and above.
 #[must_use]
 pub fn said(status: u16, body: &str) -> Said {
-    let Ok(no) = serde_json::from_str::<Upstream>(body) else {
+    let Ok(no) = json::read::<Upstream>(body) else {
         return Said::Refused(in_its_place(status).into());
     };
     match no.code.as_str() {
@@ -63,9 +64,9 @@ fn is_outage(code: &str) -> bool {
 }
 
 fn without_details(body: &str) -> Option<String> {
-    let mut no: Value = serde_json::from_str(body).ok()?;
+    let mut no: Value = json::read(body).ok()?;
     no.as_object_mut()?.insert("details".into(), Value::Null);
-    Some(no.to_string())
+    Some(json::text(&no))
 }
 
 /// The refusal of the same status; an upstream's own trouble is a 502, and never a success in the client's eyes.

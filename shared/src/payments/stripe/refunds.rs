@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{Stripe, key_reused};
 use crate::http::{Incoming, Outgoing};
+use crate::json;
 use crate::payments::{Payout, PayoutStatus, PayoutTruth, Payouts, Sent, wire};
 
 /// A refund is sent once.
@@ -36,7 +37,7 @@ impl Payouts for Stripe<'_> {
     }
 
     fn sent(&self, _payout: &Payout, answer: &Incoming) -> Sent {
-        match (answer.status, serde_json::from_str(&answer.body)) {
+        match (answer.status, json::read(&answer.body)) {
             (200..=299, Ok(Refund { id, .. })) if wire::plausible(&id) => Sent::Accepted(id),
             (status, _) if key_reused(answer) => Sent::Unknown(format!("stripe answered {status}: key reused")),
             (status, _) => wire::not_sent("stripe", status),
@@ -52,7 +53,7 @@ impl Payouts for Stripe<'_> {
         if answer.status != 200 {
             return None;
         }
-        let read = serde_json::from_str::<Refund>(&answer.body).ok()?;
+        let read = json::read::<Refund>(&answer.body).ok()?;
         if payout.provider_payout_id.as_deref() != Some(&read.id) {
             return None;
         }
@@ -80,7 +81,7 @@ mod tests {
 
     use super::*;
     use crate::payments::stripe::tests::{answer, settings};
-    use crate::payments::{Gateway, Settings, tag};
+    use crate::payments::{PaysOut, Settings, tag};
 
     const ID: &str = "0b5e1d1e-0000-4000-8000-000000000002";
 
@@ -101,7 +102,7 @@ mod tests {
     fn with<T>(check: impl Fn(&Settings, &dyn Payouts) -> T) -> T {
         let settings = settings();
         let stripe = Stripe::configured(&settings).unwrap();
-        check(&settings, Gateway::payouts(&stripe).unwrap())
+        check(&settings, PaysOut::payouts(&stripe))
     }
 
     #[test]

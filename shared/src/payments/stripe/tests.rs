@@ -1,10 +1,9 @@
 mod notices;
 
-use std::collections::BTreeMap;
-
 use serde_json::json;
 
 use super::*;
+use crate::payments::Rails;
 use crate::secret::Secret;
 
 const ID: &str = "0b5e1d1e-0000-4000-8000-000000000001";
@@ -26,8 +25,8 @@ pub fn answer(status: u16, body: &str) -> Incoming {
     Incoming { status, body: body.into() }
 }
 
-fn stripe(settings: &Settings) -> Box<dyn Gateway + '_> {
-    Box::new(Stripe::configured(settings).unwrap())
+fn stripe(settings: &Settings) -> Stripe<'_> {
+    Stripe::configured(settings).unwrap()
 }
 
 fn intent() -> Intent {
@@ -71,7 +70,7 @@ fn it_is_configured_with_an_address_and_a_key() {
         settings.rails.insert(name, Secret::default());
         assert!(Stripe::configured(&settings).is_none(), "{name}");
     }
-    assert!(Stripe::configured(&Settings { rails: BTreeMap::new(), ..settings() }).is_none());
+    assert!(Stripe::configured(&Settings { rails: Rails::default(), ..settings() }).is_none());
 }
 
 #[test]

@@ -25,7 +25,7 @@ pub mod wire;
 use std::rc::Rc;
 
 use shared::edge::{self, Anyone, Contract, Limit, Request, Response, WebCrypto};
-use worker::{Context, Env, Result, event};
+use worker::{Context, Env, event};
 
 use visit::Visit;
 
@@ -36,17 +36,18 @@ fn start() {
     edge::start();
 }
 
-#[event(fetch)]
-async fn fetch(req: Request, env: Env, ctx: Context) -> Result<Response> {
-    let keys = env.clone();
-    let believed = move |token: String| -> visit::Believed {
-        let env = keys.clone();
-        Box::pin(async move { edge::verified(&env, &token).await })
-    };
-    let answer = edge::serve_open(req, env, ctx, &CONTRACT, |cx, seen, body| {
-        router::handle(Visit::new(cx, seen, body, Rc::new(WebCrypto), Rc::new(believed)))
-    });
-    Ok(answer.await)
+shared::fetch! {
+    async fn fetch(req: Request, env: Env, ctx: Context) -> Response {
+        let keys = env.clone();
+        let believed = move |token: String| -> visit::Believed {
+            let env = keys.clone();
+            Box::pin(async move { edge::verified(&env, &token).await })
+        };
+        let answer = edge::serve_open(req, env, ctx, &CONTRACT, |cx, seen, body| {
+            router::handle(Visit::new(cx, seen, body, Rc::new(WebCrypto), Rc::new(believed)))
+        });
+        answer.await
+    }
 }
 
 #[cfg(test)]

@@ -6,14 +6,15 @@ mod meter;
 
 use shared::edge::{self, Request, Response};
 use shared::error::NOT_FOUND;
-use worker::{Context, Env, Result, event};
+use worker::{Context, Env, event};
 
 #[event(start)]
 fn start() {
     edge::start();
 }
 
-#[event(fetch)]
-async fn fetch(req: Request, env: Env, _ctx: Context) -> Result<Response> {
-    Ok(edge::refuse(&req, &env, &NOT_FOUND))
+shared::fetch! {
+    async fn fetch(req: Request, env: Env, _ctx: Context) -> Response {
+        edge::refuse(&req, &env, &NOT_FOUND)
+    }
 }

@@ -10,7 +10,7 @@ use shared::error::{IDENTITY_MISMATCH, UNAUTHENTICATED};
 use shared::money::{Amount, Currency};
 use uuid::Uuid;
 use wire::{Ask, CONTRACT};
-use worker::{Context, Env, Result, event};
+use worker::{Context, Env, event};
 
 /// The largest amount that is scored.
 const MAX_AMOUNT: i64 = 1_000_000_000;
@@ -39,9 +39,10 @@ fn start() {
     edge::start();
 }
 
-#[event(fetch)]
-async fn fetch(req: Request, env: Env, ctx: Context) -> Result<Response> {
-    Ok(edge::serve(req, env, ctx, &CONTRACT, handle).await)
+shared::fetch! {
+    async fn fetch(req: Request, env: Env, ctx: Context) -> Response {
+        edge::serve(req, env, ctx, &CONTRACT, handle).await
+    }
 }
 
 /// The body is read after the caller is known: a stranger is told that he is one, whatever he sent.

@@ -17,7 +17,7 @@ use shared::error::BAD_KEY;
 use shared::metrics::{Plant, Word};
 use shared::wire::Timestamp;
 use wire::{Ask, CONTRACT, Report};
-use worker::{Context, Env, Result, event};
+use worker::{Context, Env, event};
 
 /// What was found out holds so long (N26): whoever asks often asks us, and not everything behind us.
 const KEPT_MS: u64 = 5_000;
@@ -51,10 +51,11 @@ fn start() {
     edge::start();
 }
 
-#[event(fetch)]
-async fn fetch(req: Request, env: Env, ctx: Context) -> Result<Response> {
-    let plant = edge::plant(&env);
-    Ok(edge::serve(req, env, ctx, &CONTRACT, |cx, ask| handle(cx, ask, edge::now_ms, plant)).await)
+shared::fetch! {
+    async fn fetch(req: Request, env: Env, ctx: Context) -> Response {
+        let plant = edge::plant(&env);
+        edge::serve(req, env, ctx, &CONTRACT, |cx, ask| handle(cx, ask, edge::now_ms, plant)).await
+    }
 }
 
 async fn handle(cx: Cx<Anyone>, ask: Ask, now_ms: fn() -> u64, plant: Rc<dyn Plant>) -> Answer<Reply> {

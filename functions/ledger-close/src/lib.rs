@@ -9,7 +9,7 @@ use shared::edge::{self, Answer, Clock, Cx, Reply, Request, Response};
 use shared::payments::reconcile;
 use shared::wire::{Nothing, Yes};
 use wire::{CONTRACT, Receipt};
-use worker::{Context, Env, Result, ScheduleContext, ScheduledEvent, event};
+use worker::{Context, Env, ScheduleContext, ScheduledEvent, event};
 
 #[derive(Deserialize)]
 struct Sealed {
@@ -22,9 +22,10 @@ fn start() {
     edge::start();
 }
 
-#[event(fetch)]
-async fn fetch(req: Request, env: Env, ctx: Context) -> Result<Response> {
-    Ok(edge::serve(req, env, ctx, &CONTRACT, |cx, _: Nothing| handle(cx)).await)
+shared::fetch! {
+    async fn fetch(req: Request, env: Env, ctx: Context) -> Response {
+        edge::serve(req, env, ctx, &CONTRACT, |cx, _: Nothing| handle(cx)).await
+    }
 }
 
 #[event(scheduled)]

@@ -12,20 +12,21 @@ use shared::edge::{self, Answer, ApiError, Cx, Reply, Request, Response, User};
 use shared::error::{NOT_CONFIGURED, UNAVAILABLE};
 use shared::payments::moneroo::Moneroo;
 use wire::{Ask, CONTRACT, Method};
-use worker::{Context, Env, Result, event};
+use worker::{Context, Env, event};
 
 #[event(start)]
 fn start() {
     edge::start();
 }
 
-#[event(fetch)]
-async fn fetch(req: Request, env: Env, ctx: Context) -> Result<Response> {
-    let read = async |cx: Cx<User>, ask: Ask| {
-        let enabled = edge::list(&cx, "provider_currencies", "currency", ("provider", "moneroo")).await?;
-        handle(&cx, &ask, &enabled, &edge::cache()).await
-    };
-    Ok(edge::serve(req, env, ctx, &CONTRACT, read).await)
+shared::fetch! {
+    async fn fetch(req: Request, env: Env, ctx: Context) -> Response {
+        let read = async |cx: Cx<User>, ask: Ask| {
+            let enabled = edge::list(&cx, "provider_currencies", "currency", ("provider", "moneroo")).await?;
+            handle(&cx, &ask, &enabled, &edge::cache()).await
+        };
+        edge::serve(req, env, ctx, &CONTRACT, read).await
+    }
 }
 
 /// `enabled`: the rows of `api.provider_currencies`, as JSON.

@@ -11,16 +11,17 @@ use shared::error::NOT_CONFIGURED;
 use shared::payments::checkout::{self, Payment};
 use shared::payments::{checkout_at, confirm, gateway};
 use wire::CONTRACT;
-use worker::{Context, Env, Result, event};
+use worker::{Context, Env, event};
 
 #[event(start)]
 fn start() {
     edge::start();
 }
 
-#[event(fetch)]
-async fn fetch(req: Request, env: Env, ctx: Context) -> Result<Response> {
-    Ok(edge::serve(req, env, ctx, &CONTRACT, handle).await)
+shared::fetch! {
+    async fn fetch(req: Request, env: Env, ctx: Context) -> Response {
+        edge::serve(req, env, ctx, &CONTRACT, handle).await
+    }
 }
 
 async fn handle(cx: Cx<User>, body: Value) -> Answer<Reply> {

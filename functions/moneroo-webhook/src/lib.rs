@@ -8,16 +8,17 @@ use shared::error::NOT_CONFIGURED;
 use shared::payments::moneroo::{Moneroo, alone};
 use shared::payments::{Notice, receive};
 use wire::CONTRACT;
-use worker::{Context, Env, Result, event};
+use worker::{Context, Env, event};
 
 #[event(start)]
 fn start() {
     edge::start();
 }
 
-#[event(fetch)]
-async fn fetch(req: Request, env: Env, ctx: Context) -> Result<Response> {
-    Ok(edge::serve_webhook(req, env, ctx, &CONTRACT, handle).await)
+shared::fetch! {
+    async fn fetch(req: Request, env: Env, ctx: Context) -> Response {
+        edge::serve_webhook(req, env, ctx, &CONTRACT, handle).await
+    }
 }
 
 async fn handle(cx: Cx<Provider>, notice: Notice) -> Answer<Reply> {

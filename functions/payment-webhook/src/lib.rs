@@ -9,16 +9,17 @@ use shared::edge::{self, Answer, Cx, Provider, Reply, Request, Response};
 use shared::error::NOT_CONFIGURED;
 use shared::payments::{Notice, PROVIDERS, gateway, listener, receive};
 use wire::{CONTRACT, NOT_FOUND};
-use worker::{Context, Env, Result, event};
+use worker::{Context, Env, event};
 
 #[event(start)]
 fn start() {
     edge::start();
 }
 
-#[event(fetch)]
-async fn fetch(req: Request, env: Env, ctx: Context) -> Result<Response> {
-    Ok(edge::serve_webhook(req, env, ctx, &CONTRACT, handle).await)
+shared::fetch! {
+    async fn fetch(req: Request, env: Env, ctx: Context) -> Response {
+        edge::serve_webhook(req, env, ctx, &CONTRACT, handle).await
+    }
 }
 
 async fn handle(cx: Cx<Provider>, notice: Notice) -> Answer<Reply> {

@@ -7,16 +7,17 @@ use shared::edge::{self, Answer, Clock, Cx, Reply, Request, Response};
 use shared::payments::{confirm, sweep};
 use shared::wire::Nothing;
 use wire::CONTRACT;
-use worker::{Context, Env, Result, ScheduleContext, ScheduledEvent, event};
+use worker::{Context, Env, ScheduleContext, ScheduledEvent, event};
 
 #[event(start)]
 fn start() {
     edge::start();
 }
 
-#[event(fetch)]
-async fn fetch(req: Request, env: Env, ctx: Context) -> Result<Response> {
-    Ok(edge::serve(req, env, ctx, &CONTRACT, |cx, _: Nothing| handle(cx)).await)
+shared::fetch! {
+    async fn fetch(req: Request, env: Env, ctx: Context) -> Response {
+        edge::serve(req, env, ctx, &CONTRACT, |cx, _: Nothing| handle(cx)).await
+    }
 }
 
 #[event(scheduled)]

@@ -7,16 +7,17 @@ use serde_json::json;
 use shared::edge::{self, Answer, Clock, Cx, Reply, Request, Response};
 use shared::wire::Nothing;
 use wire::{CONTRACT, Moved};
-use worker::{Context, Env, Result, ScheduleContext, ScheduledEvent, event};
+use worker::{Context, Env, ScheduleContext, ScheduledEvent, event};
 
 #[event(start)]
 fn start() {
     edge::start();
 }
 
-#[event(fetch)]
-async fn fetch(req: Request, env: Env, ctx: Context) -> Result<Response> {
-    Ok(edge::serve(req, env, ctx, &CONTRACT, |cx, _: Nothing| run(cx)).await)
+shared::fetch! {
+    async fn fetch(req: Request, env: Env, ctx: Context) -> Response {
+        edge::serve(req, env, ctx, &CONTRACT, |cx, _: Nothing| run(cx)).await
+    }
 }
 
 #[event(scheduled)]

@@ -13,7 +13,7 @@ use shared::payments::orange_money::OrangeMoney;
 use shared::payments::stripe::Stripe;
 use shared::payments::{Checkout, Gateway, Settings};
 use wire::{Ask, CONTRACT, Method};
-use worker::{Context, Env, Result, event};
+use worker::{Context, Env, event};
 
 impl Method {
     /// Who asks the payer; `None` where nobody outside has to be asked.
@@ -49,9 +49,10 @@ fn start() {
     edge::start();
 }
 
-#[event(fetch)]
-async fn fetch(req: Request, env: Env, ctx: Context) -> Result<Response> {
-    Ok(edge::serve(req, env, ctx, &CONTRACT, handle).await)
+shared::fetch! {
+    async fn fetch(req: Request, env: Env, ctx: Context) -> Response {
+        edge::serve(req, env, ctx, &CONTRACT, handle).await
+    }
 }
 
 async fn handle(cx: Cx<User>, mut ask: Ask) -> Answer<Reply> {

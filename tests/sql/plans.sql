@@ -204,6 +204,31 @@ begin
     end loop;
 end $$;
 
+-- All drivers in one town, as dense as 100,000 in 40 by 40 km: whoever looks for ten reads a ring of them. Seven more wait there.
+update taxi.driver_positions p set lat = 9.45 + (o.n * 37 % 1009) / 10090.0, lng = -13.75 + (o.n * 91 % 1013) / 10130.0
+  from taxi.drivers d join owner o on o.user_id = d.user_id where d.id = p.driver_id;
+insert into taxi.trips (id, customer_id, vehicle_type, pickup_lat, pickup_lng, dropoff_lat, dropoff_lng, distance_m, duration_s, estimated,
+    surge_pct, base_fare, distance_cost, time_cost, price_total, driver_share, platform_fee, driver_share_bps, currency, search_radius_m)
+select pg_temp.id(9200 + n), pg_temp.id(60 + n), 'moto', 9.5, -13.7, 9.53, -13.68, 4000, 600, true, 100, 5000, 1000, 1000, 7000, 5950, 1050,
+       8500, 'GNF', 5000 from generate_series(1, 7) n;
+analyze taxi.driver_positions;
+do $$
+declare
+    sought record;
+    asked text;
+    found text;
+begin
+    assert (select count(*) from taxi.nearby(9.5, -13.7, 5000, 60)) > 4500, 'no dense town';
+    for sought in select * from (values ('offered', 'taxi.offer(array[%L]::uuid[], 5000, 10, 10)'), ('offered again', 'taxi.offer(array[%L]::uuid[], 15000, 20, 5)'),
+        ('widened', 'taxi.offer(array[%L]::uuid[], 15000, null, 5)'), ('priced', 'taxi.surge_at(row(9.5, -13.7, %L)::taxi.place)')) as t (what, command) loop
+        for n in 1 .. 7 loop
+            asked := format('do $x$ begin perform %s; end $x$', format(sought.command, pg_temp.id(9200 + n)));
+            found := pg_temp.wide('none', null, asked, 600);
+            assert found is null, format('ride %s in a full town, turn %s: %s', sought.what, n, found);
+        end loop;
+    end loop;
+end $$;
+
 -- All of them did what they are there for.
 do $$ begin
     assert (select count(*) from ledger.transactions where sender_user_id = any (array[pg_temp.id(10), pg_temp.id(12), pg_temp.id(14), pg_temp.id(16)])) = 29;

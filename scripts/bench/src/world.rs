@@ -73,7 +73,8 @@ impl World {
         let posted = self.db.execute(sql, &[&users, &amount]).await.context("the callers cannot be funded")?;
         self.funded += amount * i64::try_from(posted)?;
         // Per wallet, as an admin would; what one operation may move stays as it is.
-        let limits = "update ledger.wallets set daily_limit = $2::bigint, monthly_limit = $2::bigint where user_id = any ($1)";
+        let limits =
+            "update ledger.wallets set daily_limit = $2::bigint, monthly_limit = $2::bigint where user_id = any ($1)";
         self.db.execute(limits, &[&users, &FUNDS]).await?;
         Ok(())
     }

@@ -220,7 +220,10 @@ impl Model {
 
     fn claim(&mut self, answer: &Value) {
         for due in answer["due"].as_array().into_iter().flatten() {
-            let payout = self.payouts.get_mut(text(due, "payout_id")).expect("a payout that was requested");
+            let payout = self
+                .payouts
+                .get_mut(text(due, "payout_id"))
+                .unwrap_or_else(|| panic!("nobody requested this payout: {due}"));
             assert!(!payout.claimed, "claimed twice: {due}");
             assert_eq!(units(due, "amount"), payout.amount);
             payout.claimed = true;

@@ -235,10 +235,12 @@ impl Simulation {
         );
     }
 
+    /// As many as one step can make: when the trouble ends, everybody who was not heard withdraws again in one step.
     async fn name_payouts(&mut self) {
+        let unnamed: Vec<&str> = self.model.payouts.keys().map(String::as_str).collect();
         let sql = "select coalesce(payment_refund_id, transaction_id)::text, id::text from payments.payouts
-                   order by created_at desc limit 3";
-        for row in self.db.client.query(sql, &[]).await.expect("payouts") {
+                    where coalesce(payment_refund_id, transaction_id)::text = any ($1)";
+        for row in self.db.client.query(sql, &[&unnamed]).await.expect("payouts") {
             self.model.name_payout(row.get(0), row.get(1));
         }
     }

@@ -43,6 +43,11 @@ impl Budget {
         }
     }
 
+    /// Unix milliseconds.
+    pub const fn deadline_ms(&self) -> u64 {
+        self.deadline_ms.get()
+    }
+
     /// The answer is out: what runs after it has time of its own.
     pub fn extend_until(&self, deadline_ms: u64) {
         self.deadline_ms.set(self.deadline_ms.get().max(deadline_ms));

@@ -32,6 +32,7 @@ mod faults_rules;
 mod faults_schema;
 mod faults_verdicts;
 mod gateway;
+mod hung_up;
 mod issuer;
 mod limits;
 mod matrix;
@@ -154,6 +155,7 @@ fn main() {
         audit::tests(),
         observability::tests(),
         panics::tests(),
+        hung_up::tests(),
         matrix::tests(),
         resilience::tests(),
         credentials::tests(),

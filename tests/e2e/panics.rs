@@ -71,14 +71,14 @@ struct Victim {
 }
 
 /// A server that a request waits at: it says who came, and lets one go on when it is told to.
-struct Gate {
-    url: String,
-    came: tokio::sync::Mutex<mpsc::UnboundedReceiver<()>>,
+pub struct Gate {
+    pub url: String,
+    pub came: tokio::sync::Mutex<mpsc::UnboundedReceiver<()>>,
     open: &'static Semaphore,
 }
 
 impl Gate {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}/", listener.local_addr().expect("an address"));
         let (say, came) = mpsc::unbounded_channel();
@@ -95,14 +95,19 @@ impl Gate {
     }
 }
 
+/// The folder of its bundle.
+pub async fn fixture() -> &'static Path {
+    let built = BUILT.get_or_init(|| async {
+        crate::world::built().await; // With the others, once: built again, it would be served again under their feet.
+        build::fixture("panics", Profile::Fast).await.expect("the fixture is built")
+    });
+    built.await
+}
+
 impl Victim {
     async fn start(launch: fn(&Tools, &Path, Ports) -> Launch) -> Self {
         let tools = tools::ensure().await.expect("tools");
-        let built = BUILT.get_or_init(|| async {
-            crate::world::built().await; // With the others, once: built again, it would be served again under their feet.
-            build::fixture("panics", Profile::Fast).await.expect("the fixture is built")
-        });
-        let build = built.await;
+        let build = fixture().await;
         let dir = tempfile::tempdir().expect("a folder");
         let gateway = house::root().join("functions/gateway/build");
         for (from, to) in [(build, "panics"), (&gateway, "gateway")] {
@@ -150,7 +155,7 @@ impl Victim {
     }
 }
 
-async fn free_port() -> u16 {
+pub async fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address").port()
 }
 

@@ -74,6 +74,7 @@ impl<'a> Door<'a> {
         let gate = Gate::of(self.env, self.spec);
         let limits = Rc::<Gate>::clone(&gate);
         let world = world(&self.config, self.spec, limits, request_id, address, key, trace);
+        let inside = overload::begin(world.now_ms, world.budget.deadline_ms());
         let mut entered = Entered {
             spec: self.spec,
             user: None,
@@ -82,7 +83,7 @@ impl<'a> Door<'a> {
             world,
             seen,
             gate,
-            inside: overload::begin(),
+            inside,
             origin,
             log: self.config.log,
         };

@@ -34,6 +34,10 @@ export function answered(task, response) {
   answer(response);
 }
 
+export function forgotten(task) {
+  answers.delete(task);
+}
+
 export function soon(task) {
   const way = back;
   queueMicrotask(() => way(task));

@@ -12,7 +12,15 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::{Closure, wasm_bindgen};
 use web_sys::Response;
 
+use super::js;
 use crate::db::Local;
+
+/// Nobody waits longer for an answer, unless he said so. The platform cancels a request whose client hangs up and tells nobody:
+/// what has not ended by then never will.
+const LONGEST_MS: u64 = 150_000;
+/// So many at once are worth a look, and how often.
+const MANY: usize = 64;
+const LOOK_EVERY_MS: u64 = 1_000;
 
 #[wasm_bindgen(module = "/src/edge/glue.js")]
 extern "C" {
@@ -20,6 +28,7 @@ extern "C" {
     fn promised(task: u32) -> JsValue;
     fn answered(task: u32, response: &JsValue);
     fn soon(task: u32);
+    fn forgotten(task: u32);
 }
 
 thread_local! {
@@ -28,12 +37,17 @@ thread_local! {
     static TASKS: RefCell<BTreeMap<u32, Task>> = const { RefCell::new(BTreeMap::new()) };
     /// Whoever is woken now may go on at once: nothing of his is on the stack.
     static AT_ONCE: Cell<bool> = const { Cell::new(false) };
+    /// What is being worked on now takes as long as it takes.
+    static PATIENT: Cell<bool> = const { Cell::new(false) };
+    static LOOKED_MS: Cell<u64> = const { Cell::new(0) };
 }
 
 /// A request that is being worked on.
 struct Task {
     work: Local<'static, Response>,
     waker: Waker,
+    /// Unix milliseconds.
+    until_ms: u64,
 }
 
 enum Stage {
@@ -57,19 +71,49 @@ pub fn run(work: impl Future<Output = Response> + 'static) -> JsValue {
     connected();
     let id = number();
     let waker = Waker::from(Arc::new(Number(id)));
-    let mut task = Task { work: Box::pin(work), waker };
+    let mut task = Task { work: Box::pin(work), waker, until_ms: 0 };
     match task.step() {
         Poll::Ready(response) => response.into(),
         Poll::Pending => {
+            let now_ms = js::now_ms();
+            task.until_ms = task.until_ms.max(now_ms.saturating_add(LONGEST_MS));
+            forget_the_cancelled(now_ms);
             TASKS.with_borrow_mut(|tasks| tasks.insert(id, task));
             promised(id)
         }
     }
 }
 
+/// For an upload or a socket: this request may take any time.
+pub fn takes_long() {
+    PATIENT.set(true);
+}
+
+/// Their memory, and what else they hold, is given back.
+fn forget_the_cancelled(now_ms: u64) {
+    if TASKS.with_borrow(BTreeMap::len) < MANY || now_ms.saturating_sub(LOOKED_MS.get()) < LOOK_EVERY_MS {
+        return;
+    }
+    LOOKED_MS.set(now_ms);
+    // Dropped outside of the borrow: what a request leaves behind may touch the others.
+    for (id, task) in TASKS.with_borrow_mut(|tasks| overdue(tasks, now_ms)) {
+        drop(task);
+        forgotten(id);
+    }
+}
+
+fn overdue(tasks: &mut BTreeMap<u32, Task>, now_ms: u64) -> Vec<(u32, Task)> {
+    let ids: Vec<u32> = tasks.iter().filter(|(_, task)| task.until_ms <= now_ms).map(|(id, _)| *id).collect();
+    ids.into_iter().filter_map(|id| Some((id, tasks.remove(&id)?))).collect()
+}
+
 impl Task {
     fn step(&mut self) -> Poll<Response> {
-        self.work.as_mut().poll(&mut Context::from_waker(&self.waker))
+        let poll = self.work.as_mut().poll(&mut Context::from_waker(&self.waker));
+        if PATIENT.take() {
+            self.until_ms = u64::MAX;
+        }
+        poll
     }
 }
 
@@ -179,6 +223,27 @@ mod tests {
             Poll::Ready((outcome, _)) => Some(outcome),
             Poll::Pending => None,
         }
+    }
+
+    fn begun_task(until_ms: u64, patient: bool) -> Task {
+        let waker = Waker::from(Arc::new(Woken::default()));
+        let work = Box::pin(async move {
+            if patient {
+                takes_long();
+            }
+            std::future::pending().await
+        });
+        let mut task = Task { work, waker, until_ms };
+        assert!(task.step().is_pending());
+        task
+    }
+
+    #[test]
+    fn a_request_that_was_cancelled_is_forgotten_in_time_and_an_upload_is_not() {
+        let tasks = [(1, begun_task(20, false)), (2, begun_task(21, false)), (3, begun_task(0, true))];
+        let mut tasks = BTreeMap::from(tasks);
+        let gone: Vec<u32> = overdue(&mut tasks, 20).into_iter().map(|(id, _)| id).collect();
+        assert_eq!((gone, tasks.into_keys().collect()), (vec![1], vec![2, 3]));
     }
 
     #[test]

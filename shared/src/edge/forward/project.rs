@@ -7,7 +7,7 @@ use worker::Env;
 
 use super::relay::{self, Onward};
 use super::{Back, climbs};
-use crate::edge::{config, cors, js};
+use crate::edge::{config, cors, js, task};
 use crate::error::{Answer, ApiError, BAD_JSON, NOT_FOUND, PAYLOAD_TOO_LARGE, UNAVAILABLE};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +56,9 @@ async fn passed(
     let address = asked.address.as_deref().unwrap_or_default();
     let mut ours = vec![("x-request-id", back.request_id.as_str())];
     ours.extend(Some(("x-forwarded-for", address)).filter(|_| !address.is_empty()));
+    if service != Service::Auth {
+        task::takes_long();
+    }
     let onward = Onward {
         url: [base, path].concat(),
         kept: kept.join("\0"),

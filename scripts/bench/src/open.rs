@@ -1,7 +1,7 @@
 //! Suite `open`: what a caller waits for at a rate that does not depend on how fast he is answered.
 //!
-//! Ours and no edge at all, PostgREST with the caller's own token, at the same rates, in turns: what lies between them is what
-//! the edge adds.
+//! Ours, a worker that only passes on, and no edge at all, PostgREST with the caller's own token, at the same rates, in turns: what
+//! lies between the first and the last is what the edge adds, between the last two what any edge on this runtime would.
 
 pub mod fire;
 mod schedule;
@@ -27,7 +27,7 @@ use fire::{LANES, Shots, fire};
 use schedule::{arrivals, rates};
 
 const CASE: Case = Case::TransferHs256;
-const NAMES: [Name; 2] = [Name::Cauris, Name::Direct];
+const NAMES: [Name; 3] = [Name::Cauris, Name::Proxy, Name::Direct];
 /// Shares of the saturation.
 const PERCENTS: [u32; 3] = [25, 50, 75];
 const PAUSE: Duration = Duration::from_millis(200);
@@ -70,7 +70,7 @@ pub async fn run(settings: &Settings, machine: &mut Machine) -> Result<Vec<Open>
     Ok(rows)
 }
 
-/// Both have the same arrivals in a round, one after the other; who begins changes.
+/// All have the same arrivals in a round, one after the other; who begins changes.
 async fn rounds(
     plan: &Plan,
     seed: u64,

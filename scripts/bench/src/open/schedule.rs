@@ -17,7 +17,7 @@ pub fn arrivals(rate: f64, span: Duration, seed: u64) -> Vec<Duration> {
     times.take_while(|at| *at < span.as_secs_f64()).map(Duration::from_secs_f64).collect()
 }
 
-/// The rates that both are asked for: shares of what the slower one can do.
+/// The rates that all are asked for: shares of what the slowest can do.
 pub fn rates(saturations: &[f64], percents: &[u32]) -> Vec<(u32, f64)> {
     let least = saturations.iter().copied().fold(f64::INFINITY, f64::min);
     let least = if least.is_finite() { least } else { 0.0 };

@@ -13,6 +13,7 @@ mod cold;
 mod contract;
 mod cpu;
 mod edge;
+mod edit;
 mod ledger;
 mod load;
 mod machine;
@@ -58,13 +59,15 @@ enum Suite {
     Soak,
     /// The same calls at ten thousand and at ten million entries: half an hour; only when it is named
     Scale,
+    /// From a saved source to its answer, of one function and of `shared`; only when it is named
+    Edit,
 }
 
 /// Ours and the peers', interleaved in one run
 #[derive(Parser)]
 #[command(name = "bench", bin_name = "cargo xtask bench")]
 struct Settings {
-    /// What to measure; when none is named everything but soak, or with --from nothing
+    /// What to measure; when none is named everything but soak, scale and edit, or with --from nothing
     suites: Vec<Suite>,
     /// Write the figures as flat rows
     #[arg(long, value_name = "FILE")]
@@ -78,7 +81,7 @@ struct Settings {
     /// Take in what --json wrote earlier; of two figures of one thing the later file's, or the measured one, counts
     #[arg(long, value_name = "FILE")]
     from: Vec<PathBuf>,
-    /// How often each subject has its turn; cold has --starts [default: 5; ledger: 3]
+    /// How often each subject has its turn; cold has --starts [default: 5; ledger and edit: 3]
     #[arg(long)]
     rounds: Option<usize>,
     /// How long a turn takes [default: 3; open: 5; ledger: 1]
@@ -131,6 +134,7 @@ impl Settings {
             Suite::Open => (5, 5.0, 5.0, 400),
             // 27 turns a round: less than four minutes.
             Suite::Ledger => (3, 1.0, 0.75, 2000),
+            Suite::Edit => (3, 3.0, 10.0, 400),
         };
         Plan {
             rounds: self.rounds.unwrap_or(rounds),
@@ -141,7 +145,8 @@ impl Settings {
     }
 
     fn wants(&self, suite: Suite) -> bool {
-        let is_usual = self.suites.is_empty() && self.from.is_empty() && !matches!(suite, Suite::Soak | Suite::Scale);
+        let is_long = matches!(suite, Suite::Soak | Suite::Scale | Suite::Edit);
+        let is_usual = self.suites.is_empty() && self.from.is_empty() && !is_long;
         is_usual || self.suites.contains(&suite)
     }
 
@@ -230,6 +235,9 @@ async fn measure(settings: &Settings) -> Result<Figures> {
     }
     if settings.wants(Suite::Scale) {
         rows.extend(scale::run(settings, &mut machine).await?);
+    }
+    if settings.wants(Suite::Edit) {
+        rows.extend(edit::run(settings).await?.into_iter().map(Row::Edit));
     }
     if settings.wants(Suite::Soak) {
         rows.push(Row::Soak(soak::run(settings, &mut machine).await?));

@@ -144,6 +144,19 @@ pub struct Partitions {
     pub ms: f64,
 }
 
+/// Suite `edit`: from saving a source until its new code answers.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Edit {
+    pub suite: &'static str,
+    pub case: &'static str,
+    pub subject: &'static str,
+    pub p50_s: f64,
+    pub max_s: f64,
+    /// Of the development server with everything that it starts: the median.
+    pub cpu_s: f64,
+    pub runs: usize,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Row {
@@ -157,6 +170,7 @@ pub enum Row {
     Scale(Scale),
     Stored(Stored),
     Partitions(Partitions),
+    Edit(Edit),
 }
 
 #[cfg(test)]
@@ -190,7 +204,10 @@ mod tests {
             p99_ms: 95.25,
         };
         let size = Size { suite: "size", case: "health".into(), raw_bytes: 90_000, gzip_bytes: 36_000 };
-        let rows = serde_json::to_value([Row::Edge(edge), Row::Ledger(ledger), Row::Size(size)]).expect("JSON");
+        let edit =
+            Edit { suite: "edit", case: "function", subject: "cauris", p50_s: 4.2, max_s: 4.9, cpu_s: 3.5, runs: 3 };
+        let rows = [Row::Edge(edge), Row::Ledger(ledger), Row::Size(size), Row::Edit(edit)];
+        let rows = serde_json::to_value(rows).expect("JSON");
         assert_eq!(
             rows,
             json!([
@@ -198,6 +215,7 @@ mod tests {
                  "rps": 9000.0, "p50_ms": 0.8, "p95_ms": 1.0, "p99_ms": 1.5, "runs": 5, "spread": 0.1},
                 {"suite": "ledger", "case": "hot/64", "subject": "ours", "tps": 800.0, "pg_cpu_us": 910.5, "p99_ms": 95.25},
                 {"suite": "size", "case": "health", "raw_bytes": 90_000, "gzip_bytes": 36_000},
+                {"suite": "edit", "case": "function", "subject": "cauris", "p50_s": 4.2, "max_s": 4.9, "cpu_s": 3.5, "runs": 3},
             ])
         );
     }

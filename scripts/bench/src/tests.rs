@@ -13,7 +13,10 @@ fn suites_are_named_or_all_of_them_run() {
     let soak = parse("bench soak --requests 20000").expect("it parses");
     assert!(soak.wants(Suite::Soak) && soak.requests == 20_000 && !soak.wants(Suite::Edge));
     let all = parse("bench").expect("it parses");
-    assert!(!all.wants(Suite::Soak) && !all.wants(Suite::Scale), "half an hour is asked for");
+    let long = [Suite::Soak, Suite::Scale, Suite::Edit];
+    assert_eq!(long.map(|suite| all.wants(suite)), [false; 3], "what takes long is asked for");
+    let edit = parse("bench edit --rounds 1").expect("it parses");
+    assert!(edit.wants(Suite::Edit) && !edit.wants(Suite::Edge) && edit.plan(Suite::Edit).rounds == 1);
     let scale = parse("bench scale --rows 10000,100000").expect("it parses");
     assert!(scale.wants(Suite::Scale) && scale.rows == [10_000, 100_000] && !scale.wants(Suite::Edge));
     assert!(
@@ -43,7 +46,7 @@ fn cases_and_subjects_can_be_chosen_by_the_names_of_the_rows() {
 #[test]
 fn each_suite_has_its_own_measure_unless_told_otherwise() {
     let own = parse("bench").expect("it parses");
-    assert_eq!((own.plan(Suite::Edge).rounds, own.plan(Suite::Ledger).rounds), (5, 3));
+    assert_eq!([Suite::Edge, Suite::Ledger, Suite::Edit].map(|suite| own.plan(suite).rounds), [5, 3, 3]);
     let told = parse("bench ledger --rounds 1 --seconds 2 --warmup 0.5").expect("it parses").plan(Suite::Ledger);
     assert_eq!((told.rounds, told.span.as_millis(), told.warm_up.as_millis(), told.callers), (1, 2000, 500, 2000));
 }

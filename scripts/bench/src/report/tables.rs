@@ -75,7 +75,7 @@ const LAYOUTS: [Layout; 3] = [
 ];
 
 /// Suites whose rows are things, one a line: how they are called, and their columns.
-const LISTS: [(&str, &str, &[Column]); 3] = [
+const LISTS: [(&str, &str, &[Column]); 4] = [
     ("size", "function", &[("raw bytes", "raw_bytes", WHOLE), ("gzip bytes", "gzip_bytes", WHOLE)]),
     (
         "storage",
@@ -91,6 +91,16 @@ const LISTS: [(&str, &str, &[Column]); 3] = [
         "partitions",
         "what",
         &[("rows", "rows", grouped), ("touched", "touched", WHOLE), ("of", "of", WHOLE), ("ms", "ms", TENTHS)],
+    ),
+    (
+        "edit",
+        "edited",
+        &[
+            ("p50 s", "p50_s", TENTHS),
+            ("longest s", "max_s", TENTHS),
+            ("CPU s", "cpu_s", TENTHS),
+            ("edits", "runs", WHOLE),
+        ],
     ),
 ];
 

@@ -115,6 +115,16 @@ fn a_function_is_held_against_the_budget_of_its_kind() {
 }
 
 #[test]
+fn an_edit_is_held_against_what_a_developer_waits_for() {
+    let figures = figures(&[
+        r#"{"suite":"edit","case":"function","subject":"cauris","p50_s":4.43,"max_s":9.0,"cpu_s":3.0,"runs":3}"#,
+        r#"{"suite":"edit","case":"shared","subject":"cauris","p50_s":66.0,"max_s":70.0,"cpu_s":50.0,"runs":3}"#,
+    ]);
+    assert_eq!(line(&figures, "one function edited"), ["≤ 5 s", "4.4 s", "kept"]);
+    assert_eq!(line(&figures, "`shared` edited"), ["≤ 60 s", "66 s", "**missed by 10 %**"]);
+}
+
+#[test]
 fn the_table_begins_with_how_many_are_kept() {
     let figures = figures(&[
         r#"{"suite":"size","case":"gateway","gzip_bytes":50000}"#,

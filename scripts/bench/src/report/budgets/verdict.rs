@@ -40,7 +40,7 @@ impl Unit {
             Self::Micros => format!("{value:.0} µs"),
             Self::Millis => format!("{value:.2} ms"),
             Self::Kilobytes => format!("{value:.1} KB"),
-            Self::Seconds => format!("{value:.0} s"),
+            Self::Seconds => format!("{} s", format!("{value:.1}").trim_end_matches(".0")),
         }
     }
 }

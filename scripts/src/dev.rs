@@ -76,6 +76,8 @@ pub async fn run(args: Args) -> Result<()> {
     if args.fresh {
         prepared.erase().await?;
     }
+    // Before the build: what is saved while it runs is built next.
+    let watch = Watch::new(&house::root())?;
     println!("Building the functions");
     build::build(&[], Profile::Fast).await.context("the build is broken")?;
     println!("Starting the stack");
@@ -90,7 +92,7 @@ pub async fn run(args: Args) -> Result<()> {
         return Ok(());
     }
     print_status(&stack, token);
-    let outcome = serve(&mut stack).await;
+    let outcome = serve(&mut stack, watch).await;
     stack.stop().await;
     outcome
 }
@@ -121,8 +123,7 @@ fn print_status(stack: &Stack, token: Option<String>) {
 }
 
 /// Until a part ends that should not; a Ctrl-C drops this from above.
-async fn serve(stack: &mut Stack) -> Result<()> {
-    let mut watch = Watch::new(&house::root())?;
+async fn serve(stack: &mut Stack, mut watch: Watch) -> Result<()> {
     let mut served = house::functions()?;
     loop {
         let changes = tokio::select! {

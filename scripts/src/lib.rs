@@ -18,6 +18,7 @@ pub mod process;
 pub mod tools;
 
 pub mod build;
+mod bundle;
 pub mod capnp;
 pub mod openapi;
 pub mod viewer;

@@ -1,34 +1,5 @@
 begin;
-create function pg_temp.id(n integer) returns uuid language sql as $$ select ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid $$;
--- Somebody with a wallet of 1,000,000.
-create function pg_temp.rich(n integer, wallet text) returns ledger.wallets language plpgsql as $$
-declare
-    made ledger.wallets;
-begin
-    insert into auth.users (id, email) values (pg_temp.id(n), 'p' || n || '@judge.test');
-    insert into ledger.accounts (id, kind, currency) values (wallet::uuid, 'user_wallet', 'GNF');
-    insert into ledger.wallets (id, user_id, currency) values (wallet::uuid, pg_temp.id(n), 'GNF');
-    perform ledger.post('deposit', 'GNF', array[row(ledger.platform_account('provider_clearing', 'GNF'), -1000000), row(wallet::uuid, 1000000)]::ledger.leg[],
-        null, null, 1000000);
-    select * into made from ledger.wallets where id = wallet::uuid;
-    return made;
-end $$;
-create function pg_temp.ask(who integer, ask jsonb) returns jsonb language plpgsql as $$
-declare
-    answer jsonb;
-begin
-    perform set_config('request.jwt.claims', jsonb_build_object('sub', pg_temp.id(who), 'role', 'authenticated', 'aal', 'aal2')::text, true);
-    perform set_config('request.headers', '{"x-request-id": "path"}', true);
-    perform set_config('role', 'authenticated', true);
-    answer := api.wallet_operations(ask);
-    perform set_config('role', 'none', true);
-    return answer;
-exception when sqlstate 'PGRST' then
-    return jsonb_build_object('code', sqlerrm::jsonb ->> 'code');
-end $$;
-create function pg_temp.transfer(who integer, whom integer, amount bigint, more jsonb default '{}') returns jsonb language sql as $$
-    select pg_temp.ask(who, jsonb_build_object('operation', 'transfer', 'amount', amount, 'recipient_id', pg_temp.id(whom)) || more)
-$$;
+\ir lib/wallets.psql
 
 -- Each rule by itself: the last value that is nothing, the first that is something, and which of several counts.
 do $$

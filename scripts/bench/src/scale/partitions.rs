@@ -29,13 +29,15 @@ const QUESTIONS: [(&str, &str, bool, &str); 4] = [
         "select * from api.wallet_history where created_at >= date_trunc('month', now() - interval '1 month')
             and created_at < date_trunc('month', now()) order by created_at desc, id desc limit 20",
     ),
-    // The shape of what the guard asks before each transfer.
+    // What the guard asks before each transfer: `ledger.sent_since`.
     (
         "guard/last-day",
         "transactions",
         false,
-        "select count(*), sum(amount) from ledger.transactions where created_at > now() - interval '24 hours'
-            and sender_wallet_id = (select w.id from ledger.wallets w where w.currency = 'GNF' and w.user_id = auth.uid())",
+        "select t.created_at, t.sent_count - 1, t.sent_total - t.amount from ledger.transactions t
+          where t.sender_wallet_id = (select w.id from ledger.wallets w where w.currency = 'GNF' and w.user_id = auth.uid())
+            and t.created_at > now() - interval '24 hours' and t.created_at < now() + interval '1 day'
+          order by t.created_at limit 1",
     ),
 ];
 
@@ -61,9 +63,10 @@ pub async fn show(world: &mut World, user: Uuid, rows: u64) -> Result<Vec<Partit
 async fn speak_for(transaction: &Transaction<'_>, user: Uuid, as_user: bool) -> Result<()> {
     let token = json!({ "role": "authenticated", "sub": user }).to_string();
     transaction.execute("select set_config('request.jwt.claims', $1, true)", &[&token]).await?;
-    if as_user {
-        transaction.batch_execute("set local role authenticated").await?;
-    }
+    // The guard's own setting stands at its function.
+    transaction
+        .batch_execute(if as_user { "set local role authenticated" } else { "set local enable_sort = off" })
+        .await?;
     Ok(())
 }
 

@@ -16,13 +16,10 @@ select string_agg(i.indexname, ' and ' order by i.indexname) || ' on ' || r.name
   from pg_indexes i join house_relations r on r.nspname = i.schemaname and r.relname = i.tablename
  group by r.name, regexp_replace(i.indexdef, '^CREATE (UNIQUE )?INDEX \S+ ', '\1') having count(*) > 1;
 
--- Unlike the linter's: a parsed body (`return …`, `begin atomic`) has had its names resolved, and without settings it is written out
--- where it is called.
 create temporary view function_search_path_mutable as
 select p.oid::regprocedure::text as object
   from pg_proc p join house_schemas n on n.oid = p.pronamespace
  where not exists (select from unnest(p.proconfig) setting where setting like 'search\_path=%')
-   and (p.prosecdef or p.prosqlbody is null)
    and not exists (select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e');
 
 create temporary view extension_in_public as

@@ -56,12 +56,10 @@ select pg_temp.none(string_agg(t.name || '.' || a.attname, ', '), 'is no integer
    and a.atttypid in ('numeric'::regtype, 'money'::regtype, 'real'::regtype, 'double precision'::regtype)
    and a.attname ~ '(amount|balance|fee|price|fare|total|cost|payout|commission|budget|limit)';
 
--- A name is resolved where it was written, not where its caller stands. A parsed body has had its names resolved; what runs with its
--- owner's rights sets the path all the same.
+-- A name is resolved where it was written, not where its caller stands.
 select pg_temp.none(string_agg(name, ', '), 'sets no search_path: set search_path = '''', and write schemas out')
   from house_functions f
- where not exists (select from unnest(proconfig) setting where setting in ('search_path=""', 'search_path='))
-   and (prosecdef or not exists (select from pg_proc p where p.oid = f.oid and p.prosqlbody is not null));
+ where not exists (select from unnest(proconfig) setting where setting in ('search_path=""', 'search_path='));
 
 -- Execution is granted to names, never to everybody.
 select pg_temp.none(string_agg(name, ', '), 'may be executed by everybody: revoke execute … from public')

@@ -178,10 +178,7 @@ impl Drop for Wait {
     }
 }
 
-/// Waits for a promise.
-///
-/// # Errors
-/// What it was refused with.
+/// What a promise is kept or refused with.
 pub async fn settled(promise: &JsValue) -> Result<JsValue, JsValue> {
     let wait = Wait::begin();
     settle(wait.id(), promise);

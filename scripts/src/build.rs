@@ -125,7 +125,9 @@ async fn compile(names: &[&str], profile: Profile) -> Result<Vec<PathBuf>> {
     ensure!(run_to_end(cargo).await?.success(), "the functions do not compile");
     let target = target_dir().await?.join("wasm32-unknown-unknown").join(profile.name());
     let libraries: Vec<_> = names.iter().map(|name| target.join(name.replace('-', "_") + ".wasm")).collect();
-    libraries.iter().try_for_each(|library| slim::slim(library))?;
+    if profile == Profile::Release {
+        libraries.iter().try_for_each(|library| slim::slim(library))?;
+    }
     Ok(libraries)
 }
 

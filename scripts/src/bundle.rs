@@ -129,7 +129,7 @@ pub async fn worker_build(dir: &Path, place: &Path, profile: Profile, tools: &To
         worker_build = worker_build.env(name, value);
     }
     output(worker_build).await.with_context(|| format!("{} cannot be bundled", house::shown(dir)))?;
-    slim::shorten(place)
+    if profile == Profile::Release { slim::shorten(place) } else { Ok(()) }
 }
 
 #[cfg(test)]

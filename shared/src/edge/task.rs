@@ -136,7 +136,7 @@ fn go_on(id: u32) {
     let Some(mut task) = TASKS.with_borrow_mut(|tasks| tasks.remove(&id)) else { return };
     match task.step() {
         Poll::Ready(answer) => answered(id, &answer),
-        Poll::Pending => drop(TASKS.with_borrow_mut(|tasks| tasks.add(id, task))),
+        Poll::Pending => TASKS.with_borrow_mut(|tasks| tasks.add(id, task)),
     }
 }
 

@@ -1,5 +1,5 @@
-//! For what ships. What wasm-bindgen exports of crates that nobody here uses: classes that JavaScript could make. An export is a root, so with
-//! them stay their methods, the promises and closures of those, and as much JavaScript again.
+//! For what ships. What wasm-bindgen exports of crates that nobody here uses: classes that JavaScript could make. An export is a
+//! root, so with them stay their methods, the promises and closures of those, and as much JavaScript again.
 
 use std::fs;
 use std::path::Path;

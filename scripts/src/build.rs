@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, OnceCell};
 use crate::bundle::{self, Bundle};
 use crate::house::{self, Function};
 use crate::process::{Launch, output, run as run_to_end};
-use crate::{tools, viewer};
+use crate::{slim, tools, viewer};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -78,13 +78,13 @@ async fn bundles(functions: &[Function], profile: Profile, place: impl Fn(&Funct
     let _alone = BUSY.lock().await;
     ensure!(!functions.is_empty(), "there is no function to build");
     let tools = tools::ensure().await?;
-    compile(functions, profile).await?;
-    let target = target_dir().await?.join("wasm32-unknown-unknown").join(profile.name());
-    let bundle = |function: &Function| {
-        let stamp = bundle::stamp(&target.join(format!("{}.wasm", function.artifact())), profile)?;
+    let names: Vec<&str> = functions.iter().map(|function| function.name.as_str()).collect();
+    let libraries = compile(&names, profile).await?;
+    let bundle = |(function, library): (&Function, PathBuf)| {
+        let stamp = bundle::stamp(&library, profile)?;
         Ok(Bundle { name: function.name.clone(), dir: function.dir.clone(), place: place(function), stamp })
     };
-    let all = functions.iter().map(bundle).collect::<Result<Vec<_>>>()?;
+    let all = functions.iter().zip(libraries).map(bundle).collect::<Result<Vec<_>>>()?;
     bundle::all(all.into_iter().filter(|bundle| !bundle.is_fresh()).collect(), profile, tools).await
 }
 
@@ -114,15 +114,21 @@ pub fn cargo() -> PathBuf {
     std::env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from)
 }
 
-async fn compile(functions: &[Function], profile: Profile) -> Result<()> {
+/// Where the libraries lie, in the order of the names.
+async fn compile(names: &[&str], profile: Profile) -> Result<Vec<PathBuf>> {
     let mut cargo = Launch::new("cargo build", cargo())
         .args(["build", "--lib", "--target", "wasm32-unknown-unknown", "--profile", profile.name()])
         .dir(house::root());
-    for function in functions {
-        cargo = cargo.args(["-p", &function.name]);
+    for name in names {
+        cargo = cargo.args(["-p", name]);
     }
     ensure!(run_to_end(cargo).await?.success(), "the functions do not compile");
-    Ok(())
+    let target = target_dir().await?.join("wasm32-unknown-unknown").join(profile.name());
+    let libraries: Vec<_> = names.iter().map(|name| target.join(name.replace('-', "_") + ".wasm")).collect();
+    if profile == Profile::Release {
+        libraries.iter().try_for_each(|library| slim::slim(library))?;
+    }
+    Ok(libraries)
 }
 
 async fn target_dir() -> Result<PathBuf> {
@@ -143,6 +149,7 @@ pub async fn fixture(name: &str, profile: Profile) -> Result<PathBuf> {
     let _alone = BUSY.lock().await;
     let dir = house::root().join("scripts/bench/fixtures").join(name);
     let place = dir.join("build");
+    compile(&[&format!("bench-{name}")], profile).await?;
     bundle::worker_build(&dir, &place, profile, &tools::ensure().await?).await?;
     Ok(place)
 }

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use crate::build::{Profile, cargo, kilobytes, weigh};
 use crate::house;
 use crate::process::{Launch, output};
+use crate::slim;
 use crate::tools::Tools;
 
 /// Where a bundle is made, within the folder that it is served from.
@@ -128,7 +129,7 @@ pub async fn worker_build(dir: &Path, place: &Path, profile: Profile, tools: &To
         worker_build = worker_build.env(name, value);
     }
     output(worker_build).await.with_context(|| format!("{} cannot be bundled", house::shown(dir)))?;
-    Ok(())
+    if profile == Profile::Release { slim::shorten(place) } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -51,10 +51,6 @@ pub struct Function {
 }
 
 impl Function {
-    pub fn artifact(&self) -> String {
-        self.name.replace('-', "_")
-    }
-
     pub fn is_gateway(&self) -> bool {
         self.name == "gateway"
     }

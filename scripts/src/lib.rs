@@ -21,6 +21,7 @@ pub mod build;
 mod bundle;
 pub mod capnp;
 pub mod openapi;
+pub mod slim;
 pub mod viewer;
 pub mod wrangler;
 

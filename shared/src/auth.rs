@@ -1,10 +1,12 @@
 //! Who is asking, decided from the token alone. The key is chosen by configuration and key id; a token's `alg` is only
 //! compared, never believed. Signatures that need WebCrypto are checked by `edge::tokens`; every rule is here.
 
-use jwt_compact::alg::{Hs256, Hs256Key};
-use jwt_compact::prelude::*;
-use serde::Deserialize;
+use serde_json::value::RawValue;
 use uuid::Uuid;
+
+use crate::json;
+use crate::json::{Fields, Odd};
+use crate::secret::{Secret, hmac_verifies};
 
 /// Clocks may differ by this much (contracts/README, section 2).
 const SKEW_S: i64 = 30;
@@ -38,7 +40,8 @@ pub struct PublicKey {
 /// What signs tokens here, read once from the configuration.
 #[derive(Debug, Default)]
 pub struct Issuer {
-    pub hs256: Option<Hs256Key>,
+    /// Empty: no such token is accepted.
+    pub hs256: Secret,
     pub public: Vec<PublicKey>,
     /// Empty: not compared.
     pub issuer: String,
@@ -49,19 +52,20 @@ impl Issuer {
     /// Reads a JWK set (or a bare array of keys); keys without a `kid`, and symmetric ones, are left out.
     #[must_use]
     pub fn public_keys(jwks: &str) -> Vec<PublicKey> {
-        let Ok(set) = serde_json::from_slice::<serde_json::Value>(jwks.as_bytes()) else { return Vec::new() };
-        let keys = set.get("keys").unwrap_or(&set).as_array().cloned().unwrap_or_default();
-        keys.iter()
-            .filter_map(|key| {
-                let text = |name: &str| key.get(name).and_then(|v| v.as_str()).map(str::to_owned);
-                let alg = match (text("kty")?.as_str(), text("crv").as_deref()) {
-                    ("EC", Some("P-256")) => "ES256",
-                    ("RSA", _) => "RS256",
-                    _ => return None,
-                };
-                Some(PublicKey { kid: text("kid")?, alg: alg.to_owned(), jwk: serde_json::to_string(key).ok()? })
-            })
-            .collect()
+        let set = Fields::read(jwks.as_bytes()).ok().and_then(|set| set.get("keys").ok().flatten());
+        let keys = json::read::<Vec<&RawValue>>(set.unwrap_or(jwks)).unwrap_or_default();
+        keys.into_iter().filter_map(|jwk| Self::public_key(jwk.get())).collect()
+    }
+
+    fn public_key(jwk: &str) -> Option<PublicKey> {
+        let key = Fields::read(jwk.as_bytes()).ok()?;
+        let text = |name: &str| key.text(name).ok().flatten();
+        let alg = match (text("kty")?.as_str(), text("crv").as_deref()) {
+            ("EC", Some("P-256")) => "ES256",
+            ("RSA", _) => "RS256",
+            _ => return None,
+        };
+        Some(PublicKey { kid: text("kid")?, alg: alg.to_owned(), jwk: jwk.to_owned() })
     }
 }
 
@@ -73,22 +77,6 @@ pub struct Verified {
     pub session: Option<Uuid>,
     /// Unix seconds.
     pub expires_s: i64,
-}
-
-#[derive(Clone, Deserialize)]
-#[serde(untagged)]
-enum Audience {
-    One(String),
-    Many(Vec<String>),
-}
-
-#[derive(Clone, Deserialize)]
-struct Custom {
-    sub: Option<String>,
-    role: Option<String>,
-    iss: Option<String>,
-    aud: Option<Audience>,
-    session_id: Option<String>,
 }
 
 /// How the signature of a token has to be checked.
@@ -115,10 +103,72 @@ pub fn bearer(header: Option<&str>) -> Result<&str, Why> {
     }
 }
 
+/// A token, taken apart and not yet believed.
+struct Parts<'a> {
+    alg: String,
+    kid: Option<String>,
+    claims: Vec<u8>,
+    signed: &'a [u8],
+    signature: Vec<u8>,
+}
+
+impl<'a> Parts<'a> {
+    fn of(token: &'a str) -> Result<Self, Why> {
+        let (signed, signature) = token.rsplit_once('.').ok_or(Why::Malformed)?;
+        let (header, claims) = signed.split_once('.').filter(|(_, rest)| !rest.contains('.')).ok_or(Why::Malformed)?;
+        let bytes = |part| decoded(part).ok_or(Why::Malformed);
+        let (header, claims, signature) = (bytes(header)?, bytes(claims)?, bytes(signature)?);
+        let header = Fields::read(&header)?;
+        // Claims in another format than JSON would be read by rules that are not ours.
+        if header.text("cty")?.is_some_and(|kind| !kind.eq_ignore_ascii_case("json")) {
+            return Err(Why::Malformed);
+        }
+        let alg = header.text("alg")?.ok_or(Why::Malformed)?;
+        Ok(Self { alg, kid: header.text("kid")?, claims, signed: signed.as_bytes(), signature })
+    }
+}
+
+impl From<Odd> for Why {
+    fn from(_: Odd) -> Self {
+        Self::Malformed
+    }
+}
+
+/// Base64url without padding. What is left over is no bit of a byte, and must be nothing: a token has one spelling.
+fn decoded(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let (mut bits, mut held) = (0_u32, 0_u32);
+    for byte in text.bytes() {
+        let six = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'-' => 62,
+            b'_' => 63,
+            _ => return None,
+        };
+        held = held << 6 | u32::from(six);
+        bits += 6;
+        if bits >= 8 {
+            bits -= 8;
+            bytes.extend(u8::try_from(held >> bits));
+            held &= (1 << bits) - 1;
+        }
+    }
+    (bits < 6 && held == 0).then_some(bytes)
+}
+
 /// The key id that a token names, unread otherwise.
 #[must_use]
 pub fn key_id(token: &str) -> Option<String> {
-    UntrustedToken::new(token).ok()?.header().key_id.clone()
+    Parts::of(token).ok()?.kid
+}
+
+/// A text that a token says of itself, before anybody has verified it.
+#[must_use]
+pub fn claim(token: &str, name: &str) -> Option<String> {
+    let claims = decoded(token.split('.').nth(1)?)?;
+    Fields::read(&claims).ok()?.text(name).ok().flatten()
 }
 
 /// First half of the check: chooses the key among the configured and the published ones and, for HS256, finishes.
@@ -126,22 +176,17 @@ pub fn key_id(token: &str) -> Option<String> {
 /// # Errors
 /// Why the token is refused.
 pub fn check<'a>(token: &'a str, issuer: &'a Issuer, published: &'a [PublicKey], now_s: i64) -> Result<Check<'a>, Why> {
-    let untrusted = UntrustedToken::new(token).map_err(|_| Why::Malformed)?;
-    let kid = untrusted.header().key_id.as_deref();
-    if let Some(key) = issuer.public.iter().chain(published).find(|key| Some(key.kid.as_str()) == kid) {
-        if untrusted.algorithm() != key.alg {
-            return Err(Why::Algorithm);
-        }
-        let signed = token.rsplit_once('.').ok_or(Why::Malformed)?.0.as_bytes();
-        return Ok(Check::Public { key, signed, signature: untrusted.signature_bytes().to_vec() });
+    let Parts { alg, kid, claims, signed, signature } = Parts::of(token)?;
+    if let Some(key) = issuer.public.iter().chain(published).find(|key| Some(&key.kid) == kid.as_ref()) {
+        return if alg == key.alg { Ok(Check::Public { key, signed, signature }) } else { Err(Why::Algorithm) };
     }
-    match &issuer.hs256 {
-        Some(key) if untrusted.algorithm() == "HS256" => {
-            let token = Hs256.validator::<Custom>(key).validate(&untrusted).map_err(|_| Why::Signature)?;
-            judge(token.claims(), issuer, now_s).map(Check::Done)
-        }
-        _ => Err(Why::UnknownKey),
+    if alg != "HS256" || issuer.hs256.is_empty() {
+        return Err(Why::UnknownKey);
     }
+    if !hmac_verifies(&issuer.hs256, signed, &signature) {
+        return Err(Why::Signature);
+    }
+    judge(&claims, issuer, now_s).map(Check::Done)
 }
 
 /// Second half for asymmetric tokens: the claims, once the signature has been verified by the platform.
@@ -149,30 +194,45 @@ pub fn check<'a>(token: &'a str, issuer: &'a Issuer, published: &'a [PublicKey],
 /// # Errors
 /// Why the token is refused.
 pub fn after_signature(token: &str, issuer: &Issuer, now_s: i64) -> Result<Verified, Why> {
-    let untrusted = UntrustedToken::new(token).map_err(|_| Why::Malformed)?;
-    judge(&untrusted.deserialize_claims_unchecked::<Custom>().map_err(|_| Why::Malformed)?, issuer, now_s)
+    judge(&Parts::of(token)?.claims, issuer, now_s)
 }
 
-fn judge(claims: &Claims<Custom>, issuer: &Issuer, now_s: i64) -> Result<Verified, Why> {
-    let expires_s = claims.expiration.ok_or(Why::Expired)?.timestamp();
+/// Seconds, whole or not, in a year that calendars have.
+fn time(claims: &Fields<'_>, name: &str) -> Result<Option<i64>, Why> {
+    const LAST_S: i64 = 8_210_266_876_799;
+    let Some(raw) = claims.get(name)? else { return Ok(None) };
+    #[expect(clippy::cast_possible_truncation, reason = "stops at the ends, which are far outside")]
+    let whole = |_| json::read::<f64>(raw).map(|seconds| seconds as i64);
+    let seconds = json::read::<i64>(raw).or_else(whole).map_err(|_| Why::Malformed)?;
+    if (-LAST_S..=LAST_S).contains(&seconds) { Ok(Some(seconds)) } else { Err(Why::Malformed) }
+}
+
+/// For whom the token is: one or many.
+fn audience(claims: &Fields<'_>) -> Result<Vec<String>, Why> {
+    match claims.get("aud")? {
+        Some(many) if many.starts_with('[') => json::read(many).map_err(|_| Why::Malformed),
+        _ => Ok(claims.text("aud")?.into_iter().collect()),
+    }
+}
+
+fn judge(claims: &[u8], issuer: &Issuer, now_s: i64) -> Result<Verified, Why> {
+    let claims = Fields::read(claims)?;
+    let (expires_s, not_before, issued_at) = (time(&claims, "exp")?, time(&claims, "nbf")?, time(&claims, "iat")?);
+    let (sub, role, iss) = (claims.text("sub")?, claims.text("role")?, claims.text("iss")?);
+    let (aud, session_id) = (audience(&claims)?, claims.text("session_id")?);
+    let expires_s = expires_s.ok_or(Why::Expired)?;
     if now_s >= expires_s.saturating_add(SKEW_S) {
         return Err(Why::Expired);
     }
-    for start in [claims.not_before, claims.issued_at].into_iter().flatten() {
-        if now_s < start.timestamp().saturating_sub(SKEW_S) {
+    for start in [not_before, issued_at].into_iter().flatten() {
+        if now_s < start.saturating_sub(SKEW_S) {
             return Err(Why::NotYet);
         }
     }
-    let Custom { sub, role, iss, aud, session_id } = &claims.custom;
     if !issuer.issuer.is_empty() && iss.as_deref() != Some(issuer.issuer.as_str()) {
         return Err(Why::Issuer);
     }
-    let aud_holds = match aud {
-        Some(Audience::One(one)) => *one == issuer.audience,
-        Some(Audience::Many(many)) => many.contains(&issuer.audience),
-        None => false,
-    };
-    if !aud_holds {
+    if !aud.contains(&issuer.audience) {
         return Err(Why::Audience);
     }
     // Anonymous and service tokens are somebody else's business: no user route is called with them.

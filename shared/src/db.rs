@@ -5,9 +5,9 @@ use std::future::Future;
 use std::pin::Pin;
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
-use crate::error::{ApiError, COMMON_RPC_CODES, DATABASE_TIMEOUT, Problem, UNAUTHENTICATED, UNAVAILABLE};
+use crate::error::{ApiError, COMMON_RPC_CODES, DATABASE_TIMEOUT, Details, Problem, UNAUTHENTICATED, UNAVAILABLE};
 use crate::json;
 
 pub type Local<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
@@ -77,10 +77,11 @@ pub enum Verdict {
 }
 
 #[derive(Deserialize)]
-struct Upstream {
+struct Upstream<'a> {
     code: String,
     message: Option<String>,
-    details: Option<Value>,
+    #[serde(borrow)]
+    details: Option<&'a RawValue>,
     hint: Option<String>,
 }
 
@@ -88,6 +89,7 @@ struct Upstream {
 ///
 /// Sources: PostgREST's error table (docs/references/errors), contracts/README section 3.
 #[must_use]
+#[inline(never)] // Most answers are no refusals; see `edge::apart`.
 pub fn verdict(status: u16, body: &str, declared: &[&str]) -> Verdict {
     let Ok(no) = json::read::<Upstream>(body) else {
         return Verdict::Error(if status >= 502 {
@@ -100,7 +102,7 @@ pub fn verdict(status: u16, body: &str, declared: &[&str]) -> Verdict {
         return Verdict::Error(ApiError::Refused(Box::new(Problem {
             status,
             message: no.message.unwrap_or_default(),
-            details: no.details.map_or(Value::Null, unfold),
+            details: no.details.map_or_else(Details::default, |details| unfold(details.get())),
             hint: no.hint,
             retry_after: (status == 429 || status == 503 || no.code == "IDEMPOTENCY_IN_PROGRESS").then_some(1),
             code: no.code,
@@ -120,11 +122,10 @@ pub fn verdict(status: u16, body: &str, declared: &[&str]) -> Verdict {
 }
 
 /// `core.refuse` sends JSON details as text, because PostgREST types them so.
-fn unfold(details: Value) -> Value {
-    match &details {
-        Value::String(text) => json::read(text).unwrap_or(details),
-        _ => details,
-    }
+fn unfold(details: &str) -> Details {
+    let folded = json::read::<String>(details).ok();
+    let text = folded.filter(|text| json::read::<&RawValue>(text).is_ok());
+    Details::of_json(text.unwrap_or_else(|| details.to_owned()))
 }
 
 #[cfg(test)]
@@ -142,7 +143,10 @@ mod tests {
     fn a_declared_refusal_reaches_the_client_as_it_is() {
         let no =
             error(409, r#"{"code":"ALREADY_ASSIGNED","message":"gone","details":"{\"ride_id\":\"r\"}","hint":null}"#);
-        assert_eq!((no.status, no.code.as_str(), &no.details["ride_id"]), (409, "ALREADY_ASSIGNED", &"r".into()));
+        assert_eq!(
+            (no.status, no.code.as_str(), &no.details.read()["ride_id"]),
+            (409, "ALREADY_ASSIGNED", &"r".into())
+        );
     }
 
     #[test]

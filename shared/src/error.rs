@@ -1,8 +1,9 @@
 //! How we say no. A refusal is declared data and reaches the client as it is; everything else is ours, and only the
 //! log learns it.
 
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
+
+use crate::json::{quoted, text};
 
 /// A declared refusal: status, stable code and sentence. Made as a `const`, so a status that is no refusal does not compile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,9 +22,9 @@ impl Refusal {
 
     /// The refusal with details for the client.
     #[must_use]
-    pub fn with(self, details: Value) -> ApiError {
+    pub fn with(self, details: impl Into<Details>) -> ApiError {
         let mut no: Problem = self.into();
-        no.details = details;
+        no.details = details.into();
         ApiError::Refused(Box::new(no))
     }
 }
@@ -62,13 +63,43 @@ pub const COMMON_RPC_CODES: &[&str] = &[
     "DEPENDENCY_UNAVAILABLE",
 ];
 
+/// What a refusal tells besides, as JSON: most are passed on, and a tree of values links a reader and a writer of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Details(String);
+
+impl Default for Details {
+    fn default() -> Self {
+        Self("null".to_owned())
+    }
+}
+
+impl Details {
+    /// `text` is JSON: read as such, or made here.
+    #[must_use]
+    pub fn of_json(text: String) -> Self {
+        Self(text)
+    }
+
+    /// For whoever looks into them.
+    #[must_use]
+    pub fn read(&self) -> Value {
+        crate::json::read(&self.0).unwrap_or_default()
+    }
+}
+
+impl From<Value> for Details {
+    fn from(value: Value) -> Self {
+        Self(text(&value))
+    }
+}
+
 /// One refusal on its way out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Problem {
     pub status: u16,
     pub code: String,
     pub message: String,
-    pub details: Value,
+    pub details: Details,
     pub hint: Option<String>,
     /// Seconds for `Retry-After`.
     pub retry_after: Option<u32>,
@@ -81,7 +112,7 @@ impl From<Refusal> for Problem {
             status: no.status,
             code: no.code.into(),
             message: no.message.into(),
-            details: Value::Null,
+            details: Details::default(),
             hint: None,
             retry_after,
         }
@@ -92,23 +123,26 @@ impl Problem {
     /// The body of contracts/README, section 3: `error` repeats `message` for legacy clients.
     #[must_use]
     pub fn body(&self, request_id: &str) -> String {
-        let Self { code, message, details, hint, .. } = self;
-        let (success, error, hint) = (false, message, hint.as_deref());
-        let body = Body { code, details, error, hint, message, request_id, success };
-        serde_json::to_string(&body).unwrap_or_default()
+        let hint = self.hint.as_deref().map_or_else(|| "null".to_owned(), quoted);
+        let (code, message, request_id) = (quoted(&self.code), quoted(&self.message), quoted(request_id));
+        // In the order of the alphabet, as a tree of values would be.
+        [
+            "{\"code\":",
+            &code,
+            ",\"details\":",
+            &self.details.0,
+            ",\"error\":",
+            &message,
+            ",\"hint\":",
+            &hint,
+            ",\"message\":",
+            &message,
+            ",\"request_id\":",
+            &request_id,
+            ",\"success\":false}",
+        ]
+        .concat()
     }
-}
-
-/// A refusal as it is written down. In the order of the alphabet, as a tree of values would be.
-#[derive(Serialize)]
-struct Body<'a> {
-    code: &'a str,
-    details: &'a Value,
-    error: &'a str,
-    hint: Option<&'a str>,
-    message: &'a str,
-    request_id: &'a str,
-    success: bool,
 }
 
 /// What a handler returns when it does not return its reply.
@@ -135,7 +169,7 @@ impl ApiError {
     /// 400 with one faulty field.
     pub fn invalid(field: &str, message: &str) -> Self {
         Refusal::new(400, "VALIDATION_ERROR", "the request is not valid")
-            .with(json!([{ "field": field, "message": message }]))
+            .with(Details(["[{\"field\":", &quoted(field), ",\"message\":", &quoted(message), "}]"].concat()))
     }
 
     #[must_use]
@@ -146,7 +180,7 @@ impl ApiError {
                 status: 500,
                 code: "INTERNAL".into(),
                 message: "something went wrong on our side".into(),
-                details: Value::Null,
+                details: Details::default(),
                 hint: None,
                 retry_after: None,
             },
@@ -159,6 +193,8 @@ pub type Answer<T> = Result<T, ApiError>;
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

@@ -7,6 +7,10 @@ use serde_json::Value;
 use crate::error::{Answer, ApiError, BAD_JSON};
 use crate::text;
 
+mod fields;
+
+pub use fields::{Fields, Odd};
+
 /// Deepest nesting a request may have (contracts/README, section 1).
 const MAX_DEPTH: u8 = 32;
 /// Names that serde_json uses between its own types. As a stranger's field such a name would make a text be read as one more
@@ -26,6 +30,12 @@ pub fn read<'a, T: Deserialize<'a>>(text: &'a str) -> serde_json::Result<T> {
 #[must_use]
 pub fn text(value: &Value) -> String {
     serde_json::to_string(value).unwrap_or_default()
+}
+
+/// One text, in quotes.
+#[must_use]
+pub fn quoted(text: &str) -> String {
+    serde_json::to_string(text).unwrap_or_default()
 }
 
 /// Parses a request body. Empty means `{}`.
@@ -185,8 +195,8 @@ mod tests {
     #[test]
     fn a_wrong_field_is_named_and_its_value_is_not_repeated() {
         let no = refusal(br#"{"amount":"secret"}"#);
-        assert_eq!((no.code.as_str(), &no.details[0]["field"]), ("VALIDATION_ERROR", &"amount".into()));
-        assert!(!no.details.to_string().contains("secret"), "{}", no.details);
+        assert_eq!((no.code.as_str(), &no.details.read()[0]["field"]), ("VALIDATION_ERROR", &"amount".into()));
+        assert!(!no.details.read().to_string().contains("secret"), "{:?}", no.details);
     }
 
     proptest! {

@@ -4,7 +4,6 @@
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr};
 
-use serde_json::json;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -12,7 +11,7 @@ pub use crate::contract::Limit;
 use crate::contract::{Auth, Spec};
 use crate::cx::Cx;
 use crate::db::Local;
-use crate::error::{Answer, ApiError, Problem, RATE_LIMITED, UNAVAILABLE};
+use crate::error::{Answer, ApiError, Details, Problem, RATE_LIMITED, UNAVAILABLE};
 
 mod classes;
 mod tally;
@@ -46,7 +45,7 @@ pub async fn admit(
         Ok(Verdict::Out { wait_s, .. }) => {
             let mut no = Problem::from(RATE_LIMITED);
             no.retry_after = Some(wait_s);
-            no.details = json!({ "retry_after": wait_s });
+            no.details = Details::of_json(format!(r#"{{"retry_after":{wait_s}}}"#));
             Err(ApiError::Refused(Box::new(no)))
         }
         Ok(verdict) => Ok(Some(verdict)),

@@ -69,8 +69,13 @@ pub fn digest(message: &[u8]) -> String {
 /// True when `hex` is the HMAC-SHA256 of `message`; constant time, refuses upper case, prefixes and other lengths.
 #[must_use]
 pub fn hmac_matches(key: &Secret, message: &[u8], hex: &str) -> bool {
-    let Some(signature) = from_hex::<32>(hex) else { return false };
-    mac::<Hmac<Sha256>>(key, message).is_some_and(|mac| mac.verify_slice(&signature).is_ok())
+    from_hex::<32>(hex).is_some_and(|signature| hmac_verifies(key, message, &signature))
+}
+
+/// True when `signature` is the HMAC-SHA256 of `message`; constant time, and never under an empty key.
+#[must_use]
+pub fn hmac_verifies(key: &Secret, message: &[u8], signature: &[u8]) -> bool {
+    mac::<Hmac<Sha256>>(key, message).is_some_and(|mac| mac.verify_slice(signature).is_ok())
 }
 
 /// The same with SHA-512.

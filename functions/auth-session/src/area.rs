@@ -64,7 +64,7 @@ fn faulty(faults: Vec<(&str, &str)>) -> Answer<()> {
     }
     let said: Vec<Value> =
         faults.iter().map(|(field, message)| json!({ "field": field, "message": message })).collect();
-    Err(shared::error::Refusal::new(400, "VALIDATION_ERROR", "the request is not valid").with(said.into()))
+    Err(shared::error::Refusal::new(400, "VALIDATION_ERROR", "the request is not valid").with(Value::Array(said)))
 }
 
 async fn register(visit: &Visit, ask: &Ask) -> Answer<Reply> {

@@ -65,12 +65,13 @@ impl From<&Problem> for No {
             Some((_, _, code, sentence)) => (no.status, (*code).to_owned(), *sentence),
             None => (no.status, no.code.to_ascii_lowercase(), None),
         };
+        let details = no.details.read();
         let message = match (sentence, no.code.as_str()) {
             (Some(sentence), _) => sentence.to_owned(),
-            (None, "VALIDATION_ERROR") => faults(&no.details).unwrap_or_else(|| no.message.clone()),
+            (None, "VALIDATION_ERROR") => faults(&details).unwrap_or_else(|| no.message.clone()),
             (None, _) => no.message.clone(),
         };
-        Self { status, code, message, reasons: no.details.get("reasons").cloned().unwrap_or_default() }
+        Self { status, code, message, reasons: details.get("reasons").cloned().unwrap_or_default() }
     }
 }
 

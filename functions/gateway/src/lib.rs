@@ -27,10 +27,10 @@ async fn route(req: Request, env: Env) -> Response {
     let path = path_of(&url);
     let found = match place_of(path) {
         Place::Function(binding) => edge::forward(&req, &env, &binding).await,
-        Place::Rest(rest) => Some(edge::rest(&req, &env, rest).await),
-        Place::Docs(name) => Some(edge::docs(&req, &env, name).await),
+        Place::Rest(rest) => Some(edge::apart(edge::rest(&req, &env, rest)).await),
+        Place::Docs(name) => Some(edge::apart(edge::docs(&req, &env, name)).await),
         Place::Root => Some(edge::docs_are_at(&req, &env, "/docs")),
-        Place::Service(service) => Some(served(&req, &env, service, path).await),
+        Place::Service(service) => Some(edge::apart(served(&req, &env, service, path)).await),
         Place::Nowhere => None,
     };
     found.unwrap_or_else(|| edge::refuse(&req, &env, &NOT_FOUND))

@@ -62,7 +62,7 @@ mod tests {
             ),
         ] {
             let no = call(&FakeDb::unreachable(), body.clone()).unwrap_err().problem();
-            assert_eq!((no.status, &no.details[0]["field"]), (400, &json!(field)), "{body}");
+            assert_eq!((no.status, &no.details.read()[0]["field"]), (400, &json!(field)), "{body}");
         }
     }
 

@@ -141,7 +141,7 @@ mod tests {
             assert_eq!(serde_json::to_value(ask).unwrap()["paymentMethod"], method);
         }
         assert_eq!(
-            ask(r#","paymentMethod":"bitcoin""#).err().expect("refused").problem().details[0]["field"],
+            ask(r#","paymentMethod":"bitcoin""#).err().expect("refused").problem().details.read()[0]["field"],
             "paymentMethod"
         );
     }

@@ -53,7 +53,7 @@ mod tests {
     #[test]
     fn a_key_that_is_no_key_is_refused_and_postgres_is_not_asked() {
         let error = block_on(handle(alice(&FakeDb::unreachable()), ask(r#","idempotency_key":"short""#))).unwrap_err();
-        assert_eq!(error.problem().details[0]["field"], "idempotency_key");
+        assert_eq!(error.problem().details.read()[0]["field"], "idempotency_key");
     }
 
     #[test]

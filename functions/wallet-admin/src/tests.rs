@@ -16,7 +16,7 @@ fn call(db: &Rc<FakeDb>, name: &str, suffix: Option<&str>, body: &Value) -> Answ
 
 fn refused(body: &Value) -> (u16, Value) {
     let no = call(&FakeDb::unreachable(), "wallet-admin", None, body).unwrap_err().problem();
-    (no.status, no.details[0]["field"].clone())
+    (no.status, no.details.read()[0]["field"].clone())
 }
 
 fn asked(name: &str, suffix: Option<&str>, body: &Value) -> Value {

@@ -47,7 +47,7 @@ async fn handle(cx: Cx<User>, mut ask: Ask) -> Answer<Reply> {
     let key = cx.idempotency_key(ask.idempotency_key.take())?;
     let operation = operation(&cx, &ask)?;
     if operation == Operation::Deposit {
-        return deposit::handle(&cx, ask, key).await;
+        return edge::apart(deposit::handle(&cx, ask, key)).await;
     }
     let command = Command {
         operation,

@@ -9,7 +9,7 @@ const ALICE: &str = "8a8ef5f4-6a5d-4a1b-9d1f-000000000001";
 fn issuer() -> Issuer {
     let jwk = r#"{"keys":[{"kty":"EC","crv":"P-256","kid":"k1","alg":"ES256","x":"x","y":"y"},{"kty":"oct","kid":"s","k":"k"}]}"#;
     Issuer {
-        hs256: Some(Hs256Key::new(SECRET)),
+        hs256: Secret::new(String::from_utf8(SECRET.to_vec()).unwrap()),
         public: Issuer::public_keys(jwk),
         issuer: "me".into(),
         audience: "authenticated".into(),
@@ -21,8 +21,12 @@ fn claims() -> Value {
 }
 
 fn signed(header: &Value, claims: &Value) -> String {
+    signed_text(&header.to_string(), &claims.to_string())
+}
+
+fn signed_text(header: &str, claims: &str) -> String {
     use hmac::{Hmac, Mac};
-    let data = format!("{}.{}", base64(header.to_string().as_bytes()), base64(claims.to_string().as_bytes()));
+    let data = format!("{}.{}", base64(header.as_bytes()), base64(claims.as_bytes()));
     let mut mac = Hmac::<sha2::Sha256>::new_from_slice(SECRET).unwrap();
     mac.update(data.as_bytes());
     format!("{data}.{}", base64(&mac.finalize().into_bytes()))
@@ -126,5 +130,106 @@ proptest! {
     #[test]
     fn no_text_makes_the_parser_panic(token in "[A-Za-z0-9_.-]{0,300}") {
         let _ = check(&token, &issuer(), &[], NOW);
+    }
+}
+
+/// A second reader, of another house: what it takes for a token of ours, signed and with claims of the right kinds.
+fn is_read_by_jwt_compact(token: &str) -> bool {
+    use jwt_compact::UntrustedToken;
+    use jwt_compact::alg::{Hs256, Hs256Key};
+    use jwt_compact::prelude::*;
+
+    #[derive(Clone, serde::Deserialize)]
+    #[serde(untagged)]
+    #[expect(dead_code, reason = "only whether it can be read is asked")]
+    enum Audience {
+        One(String),
+        Many(Vec<String>),
+    }
+    #[derive(Clone, serde::Deserialize)]
+    #[expect(dead_code, reason = "only whether it can be read is asked")]
+    struct Custom {
+        sub: Option<String>,
+        role: Option<String>,
+        iss: Option<String>,
+        aud: Option<Audience>,
+        session_id: Option<String>,
+    }
+    UntrustedToken::new(token).is_ok_and(|untrusted| {
+        untrusted.algorithm() == "HS256"
+            && Hs256.validator::<Custom>(&Hs256Key::new(SECRET)).validate(&untrusted).is_ok()
+    })
+}
+
+fn is_read_by_us(token: &str) -> bool {
+    let unread = [Why::Malformed, Why::UnknownKey, Why::Algorithm, Why::Signature];
+    check(token, &issuer(), &[], NOW).map_or_else(|why| !unread.contains(&why), |_| true)
+}
+
+#[test]
+fn odd_spellings_are_read_as_another_reader_reads_them() {
+    let good = claims().to_string();
+    let headers = [
+        r#"{"alg":"HS256"}"#,
+        r#" { "alg" : "HS256" , "typ" : "JWT" , "x" : [ { "y" : null } ] } "#,
+        r#"{"\u0061lg":"HS\u003256"}"#,
+        r#"{"alg":"HS256","kid":null,"cty":"JSON"}"#,
+        r#"{"alg":"HS256","cty":"CBOR"}"#,
+        r#"{"alg":"HS256","cty":7}"#,
+        r#"{"alg":"HS256","kid":7}"#,
+        r#"{"alg":"HS256","kid":"a","kid":"b"}"#,
+        r#"{"alg":"none","alg":"HS256"}"#,
+        r#"{"alg":["HS256"]}"#,
+        r#"{"alg":null}"#,
+        r#"["HS256"]"#,
+        r#""HS256""#,
+        "{}",
+        "",
+        r#"{"alg":"HS256"} x"#,
+    ];
+    let bodies = [
+        r#"{"exp":1800000060.9,"aud":["authenticated"],"iss":"me","role":"authenticated","sub":null}"#,
+        r#"{"exp":1.8e9,"nbf":-1,"iat":0}"#,
+        r#"{"exp":null}"#,
+        r#"{"exp":"1800000060"}"#,
+        r#"{"exp":9000000000000}"#,
+        r#"{"exp":1e300}"#,
+        r#"{"exp":18446744073709551615}"#,
+        r#"{"exp":1,"exp":1800000060}"#,
+        r#"{"exp":1800000060,"sub":"a","sub":"b"}"#,
+        r#"{"exp":1800000060,"other":1,"other":2,"aud":null}"#,
+        r#"{"exp":1800000060,"aud":7}"#,
+        r#"{"exp":1800000060,"aud":["a",7]}"#,
+        r#"{"exp":1800000060,"aud":{"a":1}}"#,
+        r#"{"exp":1800000060,"sub":{"id":"a"}}"#,
+        r#"{"exp":1800000060,"role":["authenticated"]}"#,
+        r#"{"exp":1800000060,"session_id":7}"#,
+        r#"{"exp":[1800000060]}"#,
+        "[1800000060]",
+        "null",
+        "",
+        "{}",
+    ];
+    let texts = headers.map(|header| (header, good.as_str())).into_iter().chain(bodies.map(|body| (headers[0], body)));
+    for (header, body) in texts {
+        let token = signed_text(header, body);
+        assert_eq!(is_read_by_us(&token), is_read_by_jwt_compact(&token), "{header} {body}");
+    }
+}
+
+#[test]
+fn a_token_has_one_spelling() {
+    let token = signed(&json!({ "alg": "HS256" }), &claims());
+    let (body, signature) = token.rsplit_once('.').unwrap();
+    let last = |c: char| format!("{body}.{}{c}", &signature[..signature.len() - 1]);
+    // The last sign of 32 bytes carries four bits, and two that must be nothing.
+    let same: Vec<char> =
+        ('A'..='Z').chain('a'..='z').filter(|c| check(&last(*c), &issuer(), &[], NOW).is_ok()).collect();
+    assert!(same.len() <= 1, "{same:?}");
+    for odd in
+        [format!("{token}="), format!("{token}A"), format!("{token}."), format!(".{token}"), token.replace('.', "")]
+    {
+        assert!(!is_read_by_us(&odd), "{odd}");
+        assert!(!is_read_by_jwt_compact(&odd), "{odd}");
     }
 }

@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use jwt_compact::alg::Hs256Key;
 use wasm_bindgen::JsValue;
 
 use super::js;
@@ -56,7 +55,6 @@ fn list(text: &str) -> Vec<String> {
 fn read(env: &JsValue) -> Config {
     let text = |name| js::text(env, name).trim().to_owned();
     let secret = |name| Secret::new(text(name));
-    let hs256 = text("JWT_SECRET");
     let secrets = |name| list(&text(name)).into_iter().map(Secret::new).collect::<Vec<_>>();
     let audience = Some(text("JWT_AUDIENCE")).filter(|a| !a.is_empty()).unwrap_or_else(|| "authenticated".to_owned());
     Config {
@@ -64,8 +62,7 @@ fn read(env: &JsValue) -> Config {
         anon_key: text("ANON_KEY"),
         service_key: secret("SERVICE_ROLE_KEY"),
         issuer: Issuer {
-            // An empty secret would verify what anyone can sign.
-            hs256: (!hs256.is_empty()).then(|| Hs256Key::new(hs256.as_bytes())),
+            hs256: secret("JWT_SECRET"),
             public: Issuer::public_keys(&text("JWT_JWKS")),
             issuer: text("JWT_ISSUER"),
             audience: audience.clone(),

@@ -86,6 +86,7 @@ pub fn allow(joined: &mut String, origin: Option<&str>, exposed: &str) {
 }
 
 /// Answers a preflight: never authenticated, whatever headers it asks for are allowed.
+#[inline(never)] // See `edge::apart`.
 pub fn preflight(config: &Config, req: &Request, request_id: &str) -> Response {
     let mut head = Head::new(204);
     head.all(GUARD);

@@ -4,9 +4,9 @@ use std::rc::Rc;
 
 use js_sys::{Array, Object, Promise, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
 use web_sys::{CryptoKey, SubtleCrypto, WorkerGlobalScope};
 
+use super::task::settled;
 use crate::crypto::{Crypto, Failed, Signer};
 use crate::db::Local;
 use crate::secret::Secret;
@@ -42,15 +42,17 @@ fn p256() -> Result<Object, JsValue> {
 }
 
 async fn bytes(promise: Promise) -> Result<Vec<u8>, JsValue> {
-    Ok(Uint8Array::new(&JsFuture::from(promise).await?).to_vec())
+    Ok(Uint8Array::new(&settled(&promise).await?).to_vec())
 }
 
 async fn made() -> Result<Secret, JsValue> {
     let subtle = subtle()?;
     let usages = Array::of2(&"sign".into(), &"verify".into());
-    let pair = JsFuture::from(subtle.generate_key_with_object(&p256()?, true, &usages)?).await?;
+    let promise = subtle.generate_key_with_object(&p256()?, true, &usages)?;
+    let pair = settled(&promise).await?;
     let private: CryptoKey = Reflect::get(&pair, &"privateKey".into())?.unchecked_into();
-    let jwk = JsFuture::from(subtle.export_key("jwk", &private)?).await?;
+    let promise = subtle.export_key("jwk", &private)?;
+    let jwk = settled(&promise).await?;
     Ok(Secret::new(js_sys::JSON::stringify(&jwk)?.into()))
 }
 
@@ -59,7 +61,7 @@ async fn imported(jwk: &str) -> Result<Key, JsValue> {
     let usages = Array::of1(&"sign".into());
     // Not extractable: once opened, the private part does not come out again.
     let promise = subtle()?.import_key_with_object("jwk", &jwk, &p256()?, false, &usages)?;
-    Ok(Key(JsFuture::from(promise).await?.unchecked_into()))
+    Ok(Key(settled(&promise).await?.unchecked_into()))
 }
 
 async fn signed(key: &CryptoKey, message: &[u8]) -> Result<Vec<u8>, JsValue> {
@@ -71,7 +73,7 @@ async fn aes(key: &[u8; 32], usage: &str) -> Result<CryptoKey, JsValue> {
     let raw = Uint8Array::from(key.as_slice());
     let usages = Array::of1(&usage.into());
     let promise = subtle()?.import_key_with_object("raw", &raw, &algorithm("AES-GCM", &[])?, false, &usages)?;
-    Ok(JsFuture::from(promise).await?.unchecked_into())
+    Ok(settled(&promise).await?.unchecked_into())
 }
 
 fn gcm(nonce: &[u8], label: &str) -> Result<Object, JsValue> {

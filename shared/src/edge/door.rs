@@ -10,7 +10,7 @@ use super::config::{self, Config};
 use super::limits::Gate;
 use super::overload::InFlight;
 use super::surroundings::{Address, world};
-use super::{cors, js, log, metrics, overload, tokens};
+use super::{cors, js, log, metrics, overload, task, tokens};
 use crate::auth;
 use crate::contract::{Auth, Spec, User};
 use crate::cx::{Reply, Seen, World};
@@ -112,7 +112,7 @@ impl<'a> Door<'a> {
         }
         (entered.user, entered.internal) = self.caller(entered.world.now_ms).await?;
         self.within_limits(entered).await?;
-        entered.body = if get { from_query(&entered.seen.query) } else { self.body().await? };
+        entered.body = if get { js::from_query(&entered.seen.query) } else { self.body().await? };
         Ok(())
     }
 
@@ -214,10 +214,11 @@ impl Entered {
         }
         for work in later {
             let world = Rc::clone(&self.world);
-            ctx.wait_until(async move {
+            let work = async move {
                 work.await;
                 metrics::spend(&world);
-            });
+            };
+            task::after(ctx, Box::pin(work));
         }
         metrics::flushed(env, ctx, self.spec, self.close(answer))
     }
@@ -253,43 +254,33 @@ impl Entered {
                     },
                 }
             }
-            Err(error) => {
-                let problem = error.problem();
-                if let Some(seconds) = problem.retry_after {
-                    head.set("retry-after", &seconds.to_string());
-                }
-                if problem.code == "DEPENDENCY_UNAVAILABLE" {
-                    // The platform failed, not the function: supabase-js makes it a FunctionsRelayError.
-                    head.set("x-relay-error", "true");
-                }
-                if status == METHOD_NOT_ALLOWED.status {
-                    let allow = match (self.spec.get_too, self.spec.put_too) {
-                        (true, true) => "GET, POST, PUT, OPTIONS",
-                        (true, false) => "GET, POST, OPTIONS",
-                        (false, true) => "POST, PUT, OPTIONS",
-                        (false, false) => "POST, OPTIONS",
-                    };
-                    head.set("allow", allow);
-                }
-                js::response(Some(&(self.spec.tells)(&problem, &self.seen, &self.world.request_id)), &head)
-            }
+            Err(error) => self.refusal(&error, head),
         }
+    }
+
+    #[inline(never)] // See `edge::apart`.
+    fn refusal(&self, error: &ApiError, mut head: js::Head) -> Response {
+        let problem = error.problem();
+        if let Some(seconds) = problem.retry_after {
+            head.set("retry-after", &seconds.to_string());
+        }
+        if problem.code == "DEPENDENCY_UNAVAILABLE" {
+            // The platform failed, not the function: supabase-js makes it a FunctionsRelayError.
+            head.set("x-relay-error", "true");
+        }
+        if problem.status == METHOD_NOT_ALLOWED.status {
+            let allow = match (self.spec.get_too, self.spec.put_too) {
+                (true, true) => "GET, POST, PUT, OPTIONS",
+                (true, false) => "GET, POST, OPTIONS",
+                (false, true) => "POST, PUT, OPTIONS",
+                (false, false) => "POST, OPTIONS",
+            };
+            head.set("allow", allow);
+        }
+        js::response(Some(&(self.spec.tells)(&problem, &self.seen, &self.world.request_id)), &head)
     }
 }
 
 fn is_uuid(text: &str) -> bool {
     text.len() == 36 && uuid::Uuid::try_parse(text).is_ok()
-}
-
-/// `a=1&b=x` as a JSON object of texts; percent-decoding is JavaScript's own.
-fn from_query(query: &str) -> Vec<u8> {
-    let decode = |text: &str| {
-        let spaced = text.replace('+', " ");
-        js_sys::decode_uri_component(&spaced).map_or(spaced.clone(), String::from)
-    };
-    let mut object = serde_json::Map::new();
-    for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
-        object.insert(decode(name), decode(value).into());
-    }
-    crate::json::text(&serde_json::Value::Object(object)).into_bytes()
 }

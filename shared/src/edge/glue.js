@@ -43,6 +43,12 @@ export function soon(task) {
   queueMicrotask(() => way(task));
 }
 
+// A promise of somebody else's: its value, or what it was refused with.
+export function settle(wait, promise) {
+  const way = back;
+  promise.then((value) => way(wait, 1, value), (error) => way(wait, 0, error));
+}
+
 // Begins something and brings it back: 0 for a failure, 1 for one that took too long, else what `tell` says of the value. What is
 // thrown at once is a failure like any other, and never an exception inside WebAssembly.
 function bring(wait, tell, begin) {

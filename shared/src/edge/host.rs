@@ -1,12 +1,12 @@
 //! The way out to providers: within the request's time, past a breaker per host, and once more where that is harmless.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::rc::Rc;
 
 use wasm_bindgen::JsValue;
 use web_sys::Headers;
 
+use super::few::Few;
 use super::js;
 use crate::budget::Budget;
 use crate::db::Local;
@@ -16,7 +16,7 @@ use crate::text;
 
 thread_local! {
     /// One for each host that the configuration names, so there are few.
-    static BREAKERS: RefCell<HashMap<String, Breaker>> = RefCell::new(HashMap::new());
+    static BREAKERS: RefCell<Few<String, Breaker>> = const { RefCell::new(Few::new()) };
 }
 
 pub struct Network {
@@ -63,7 +63,7 @@ impl Network {
         let host = host_of(&request.url);
         let began_ms = js::now_ms();
         let admitted = BREAKERS.with_borrow_mut(|breakers| {
-            breakers.entry(host.to_owned()).or_default().admits(self.rule, began_ms) || self.always_asks
+            breakers.with(host.to_owned(), |breaker| breaker.admits(self.rule, began_ms)) || self.always_asks
         });
         if !admitted {
             return Err(Lost::Broken);
@@ -77,8 +77,12 @@ impl Network {
         let ill = answer.as_ref().map_or(true, |answer| answer.status >= 500);
         Budget::spend(&self.budget.outside, ended_ms.saturating_sub(began_ms), ill);
         BREAKERS.with_borrow_mut(|breakers| {
-            let breaker = breakers.entry(host.to_owned()).or_default();
-            if ill { breaker.failed(self.rule, ended_ms) } else { breaker.succeeded() }
+            breakers.with(
+                host.to_owned(),
+                |breaker| {
+                    if ill { breaker.failed(self.rule, ended_ms) } else { breaker.succeeded() }
+                },
+            );
         });
         answer
     }

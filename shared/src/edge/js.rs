@@ -3,11 +3,11 @@
 use js_sys::{Function, Object, Promise, Reflect, Uint8Array};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortSignal, Headers, Request, RequestInit, Response, WorkerGlobalScope};
 
-use super::task::Wait;
+use super::task::{Wait, settled};
 use crate::http::Lost;
+use crate::json::quoted;
 
 #[wasm_bindgen(module = "/src/edge/glue.js")]
 extern "C" {
@@ -146,7 +146,7 @@ pub fn header(headers: &Headers, name: &str) -> Option<String> {
 pub async fn call(target: &Object, method: &str, argument: &JsValue) -> Result<JsValue, JsValue> {
     let method: Function = Reflect::get(target, &JsValue::from_str(method))?.dyn_into()?;
     let promise: Promise = method.call1(target, argument)?.dyn_into()?;
-    JsFuture::from(promise).await
+    settled(&promise).await
 }
 
 /// One request of ours: never follows a redirect, ends after `timeout_ms`.
@@ -166,7 +166,7 @@ pub async fn fetch(
         init.set_body(body);
     }
     let global: WorkerGlobalScope = js_sys::global().unchecked_into();
-    match JsFuture::from(global.fetch_with_str_and_init(url, &init)).await {
+    match settled(&global.fetch_with_str_and_init(url, &init)).await {
         Ok(response) => Ok(response.unchecked_into()),
         Err(error) => Err(lost(&error)),
     }
@@ -180,7 +180,7 @@ fn lost(error: &JsValue) -> Lost {
 /// The text of a response; what breaks off on the way is lost.
 pub async fn read(response: &Response) -> Result<String, Lost> {
     let promise = response.text().map_err(|error| lost(&error))?;
-    JsFuture::from(promise).await.map_err(|error| lost(&error))?.as_string().ok_or(Lost::Unreachable)
+    settled(&promise).await.map_err(|error| lost(&error))?.as_string().ok_or(Lost::Unreachable)
 }
 
 pub fn response(body: Option<&str>, head: &Head) -> Response {
@@ -259,4 +259,25 @@ pub fn request_id() -> String {
     uuid::Builder::from_random_bytes(((u128::from(seed) << 64) | u128::from(mixed)).to_be_bytes())
         .into_uuid()
         .to_string()
+}
+
+/// `a=1&b=x` as a JSON object of texts; percent-decoding is JavaScript's own.
+#[inline(never)] // Few ask so; see `edge::apart`.
+pub fn from_query(query: &str) -> Vec<u8> {
+    let decode = |text: &str| {
+        let spaced = text.replace('+', " ");
+        js_sys::decode_uri_component(&spaced).map_or(spaced.clone(), String::from)
+    };
+    let mut fields: Vec<(String, String)> = Vec::new();
+    for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
+        let (name, value) = (decode(name), decode(value));
+        let at = fields.partition_point(|(earlier, _)| *earlier < name);
+        match fields.get_mut(at) {
+            // The last one counts.
+            Some((same, last)) if *same == name => *last = value,
+            _ => fields.insert(at, (name, value)),
+        }
+    }
+    let pair = |(name, value): &(String, String)| [quoted(name), quoted(value)].join(":");
+    ["{", &fields.iter().map(pair).collect::<Vec<_>>().join(","), "}"].concat().into_bytes()
 }

@@ -2,16 +2,15 @@
 //! this isolate for how many of a person's calls are going on. Nothing bound: nothing is counted.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::rc::Rc;
 
 use js_sys::{Object, Promise};
 use wasm_bindgen::prelude::wasm_bindgen;
-use wasm_bindgen_futures::JsFuture;
 use worker::Env;
 
+use super::few::Few;
 use super::js::{self, Head};
-use super::task::Wait;
+use super::task::{Wait, settled};
 use crate::contract::{Limit, Spec};
 use crate::db::Local;
 use crate::error::Answer;
@@ -51,7 +50,7 @@ struct Bindings {
 
 thread_local! {
     static BINDINGS: RefCell<Option<Rc<Bindings>>> = const { RefCell::new(None) };
-    static INSIDE: RefCell<HashMap<(&'static str, String), Leases>> = RefCell::new(HashMap::new());
+    static INSIDE: RefCell<Few<(&'static str, String), Leases>> = const { RefCell::new(Few::new()) };
 }
 
 impl Bindings {
@@ -190,7 +189,7 @@ impl Gate {
     async fn ask(&self, rules: &Rules, key: &str) -> Result<Verdict, Down> {
         let objects = self.bindings.objects.as_ref().ok_or(Down)?;
         let object = [rules.name, "/", key].concat();
-        let said = JsFuture::from(enter(objects, &object, &["/enter/", rules.name].concat(), OBJECT_MS)).await;
+        let said = settled(&enter(objects, &object, &["/enter/", rules.name].concat(), OBJECT_MS)).await;
         let verdict = said.ok().and_then(|said| Verdict::parse(&said.as_string()?)).ok_or(Down)?;
         if let Verdict::In { lease: Some(lease), .. } = verdict {
             let path = format!("/leave/{}/{lease}", rules.name);
@@ -218,9 +217,9 @@ impl Inside {
         let now_ms = js::now_ms();
         INSIDE.with_borrow_mut(|inside| {
             if inside.len() >= CALLERS {
-                inside.retain(|_, leases| !leases.is_empty(now_ms));
+                inside.retain(|leases| !leases.is_empty(now_ms));
             }
-            let lease = inside.entry(caller.clone()).or_default().enter(most, now_ms)?;
+            let lease = inside.with(caller.clone(), |leases| leases.enter(most, now_ms))?;
             Some(Self { caller, lease })
         })
     }

@@ -8,12 +8,12 @@ use std::time::Duration;
 use js_sys::{Object, Promise, Reflect};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
-use wasm_bindgen_futures::JsFuture;
 use web_sys::Response;
 use worker::{Context, Env};
 
 use super::config::{self, Config};
 use super::js;
+use super::task::{after, settled};
 use crate::contract::Spec;
 use crate::cx::World;
 use crate::db::Local;
@@ -59,7 +59,7 @@ pub fn spend(world: &World) {
 /// Brings the counters away when it is time to.
 pub fn flush(env: &Env, ctx: &Context, spec: &Spec) {
     if let Some(work) = due(env, spec.name) {
-        ctx.wait_until(work);
+        after(ctx, work);
     }
 }
 
@@ -88,7 +88,7 @@ pub fn due(env: &JsValue, function: &'static str) -> Option<Local<'static, ()>> 
         PROMISED_MS.set(0);
         let counters = TALLY.with_borrow_mut(|tally| (tally.pending() > 0).then(|| tally.take(function)));
         if let Some(counters) = counters {
-            let _ = JsFuture::from(object(&meter, "all", &JsValue::from_str(&counters))).await;
+            let _ = settled(&object(&meter, "all", &JsValue::from_str(&counters))).await;
         }
     }))
 }
@@ -108,7 +108,7 @@ impl Plant for Bound {
     fn totals(&self) -> Option<Local<'_, Result<String, Lost>>> {
         let meter = js::binding(&self.env, "METER")?;
         Some(Box::pin(async move {
-            let answer = JsFuture::from(object(&meter, "all", &JsValue::UNDEFINED)).await;
+            let answer = settled(&object(&meter, "all", &JsValue::UNDEFINED)).await;
             answer.ok().and_then(|text| text.as_string()).ok_or(Lost::Unreachable)
         }))
     }
@@ -121,7 +121,7 @@ impl Plant for Bound {
                 js::call(&limiter, "limit", &argument).await.is_ok()
             } else if let Some(limits) = js::binding(&self.env, "LIMITS") {
                 // Whatever it says: it is there.
-                JsFuture::from(object(&limits, "health", &JsValue::NULL)).await.is_ok()
+                settled(&object(&limits, "health", &JsValue::NULL)).await.is_ok()
             } else {
                 return Word::NotConfigured;
             };
@@ -134,7 +134,7 @@ impl Plant for Bound {
             return AuthKeys::Published(self.config.jwks_url.clone());
         }
         let issuer = &self.config.issuer;
-        if issuer.hs256.is_some() || !issuer.public.is_empty() { AuthKeys::Inline } else { AuthKeys::None }
+        if !issuer.hs256.is_empty() || !issuer.public.is_empty() { AuthKeys::Inline } else { AuthKeys::None }
     }
 
     fn storage(&self) -> Option<String> {

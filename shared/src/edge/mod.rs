@@ -6,6 +6,7 @@ mod config;
 mod cors;
 mod crypto;
 mod door;
+mod few;
 mod forward;
 mod host;
 mod js;
@@ -178,6 +179,12 @@ pub async fn verified(env: &Env, token: &str) -> Option<Verified> {
     tokens::verify(token, &config::of(env), now_ms()).await.ok()
 }
 
+/// Work with code of its own. WebAssembly is compiled function by function when each first runs, and what is awaited in place is
+/// part of the function that awaits it: so the first caller would wait for ways that he does not go.
+pub fn apart<'a, T>(work: impl Future<Output = T> + 'a) -> crate::db::Local<'a, T> {
+    Box::pin(work)
+}
+
 /// Waits before attempt `attempt` of a call, a little longer each time and never for the same time as others.
 fn pause(attempt: u32) -> crate::db::Local<'static, ()> {
     let wait_ms = crate::resilience::wait_ms(attempt, js_sys::Math::random());
@@ -208,10 +215,10 @@ macro_rules! fetch {
                 ctx: ::worker::worker_sys::Context,
             ) -> ::worker::wasm_bindgen::JsValue {
                 let $ctx = Context::new(ctx);
-                edge::run(async move {
+                edge::run(::std::boxed::Box::pin(async move {
                     let response: Response = $work;
-                    response
-                })
+                    response.into()
+                }))
             }
         }
     };

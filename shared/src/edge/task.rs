@@ -2,16 +2,15 @@
 //! step; here all steps of all requests come back through one function, under a number, and go on at once.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
-use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::{Closure, wasm_bindgen};
-use web_sys::Response;
+use wasm_bindgen::{JsCast, JsValue};
 
+use super::few::Few;
 use super::js;
 use crate::db::Local;
 
@@ -26,15 +25,16 @@ const LOOK_EVERY_MS: u64 = 1_000;
 extern "C" {
     fn connect(back: &JsValue);
     fn promised(task: u32) -> JsValue;
-    fn answered(task: u32, response: &JsValue);
+    fn answered(task: u32, answer: &JsValue);
+    fn settle(wait: u32, promise: &JsValue);
     fn soon(task: u32);
     fn forgotten(task: u32);
 }
 
 thread_local! {
     static IDS: Cell<u32> = const { Cell::new(0) };
-    static WAITS: RefCell<BTreeMap<u32, Stage>> = const { RefCell::new(BTreeMap::new()) };
-    static TASKS: RefCell<BTreeMap<u32, Task>> = const { RefCell::new(BTreeMap::new()) };
+    static WAITS: RefCell<Few<u32, Stage>> = const { RefCell::new(Few::new()) };
+    static TASKS: RefCell<Few<u32, Task>> = const { RefCell::new(Few::new()) };
     /// Whoever is woken now may go on at once: nothing of his is on the stack.
     static AT_ONCE: Cell<bool> = const { Cell::new(false) };
     /// What is being worked on now takes as long as it takes.
@@ -42,9 +42,9 @@ thread_local! {
     static LOOKED_MS: Cell<u64> = const { Cell::new(0) };
 }
 
-/// A request that is being worked on.
+/// A request that is being worked on, or what is left to do after its answer.
 struct Task {
-    work: Local<'static, Response>,
+    work: Local<'static, JsValue>,
     waker: Waker,
     /// Unix milliseconds.
     until_ms: u64,
@@ -67,18 +67,18 @@ impl Wake for Number {
 }
 
 /// Begins a request. A response, where nothing had to be waited for; else the promise of one.
-pub fn run(work: impl Future<Output = Response> + 'static) -> JsValue {
+pub fn run(work: Local<'static, JsValue>) -> JsValue {
     connected();
     let id = number();
     let waker = Waker::from(Arc::new(Number(id)));
-    let mut task = Task { work: Box::pin(work), waker, until_ms: 0 };
+    let mut task = Task { work, waker, until_ms: 0 };
     match task.step() {
-        Poll::Ready(response) => response.into(),
+        Poll::Ready(answer) => answer,
         Poll::Pending => {
             let now_ms = js::now_ms();
             task.until_ms = task.until_ms.max(now_ms.saturating_add(LONGEST_MS));
             forget_the_cancelled(now_ms);
-            TASKS.with_borrow_mut(|tasks| tasks.insert(id, task));
+            TASKS.with_borrow_mut(|tasks| tasks.add(id, task));
             promised(id)
         }
     }
@@ -91,7 +91,7 @@ pub fn takes_long() {
 
 /// Their memory, and what else they hold, is given back.
 fn forget_the_cancelled(now_ms: u64) {
-    if TASKS.with_borrow(BTreeMap::len) < MANY || now_ms.saturating_sub(LOOKED_MS.get()) < LOOK_EVERY_MS {
+    if TASKS.with_borrow(Few::len) < MANY || now_ms.saturating_sub(LOOKED_MS.get()) < LOOK_EVERY_MS {
         return;
     }
     LOOKED_MS.set(now_ms);
@@ -102,13 +102,27 @@ fn forget_the_cancelled(now_ms: u64) {
     }
 }
 
-fn overdue(tasks: &mut BTreeMap<u32, Task>, now_ms: u64) -> Vec<(u32, Task)> {
+fn overdue(tasks: &mut Few<u32, Task>, now_ms: u64) -> Vec<(u32, Task)> {
     let ids: Vec<u32> = tasks.iter().filter(|(_, task)| task.until_ms <= now_ms).map(|(id, _)| *id).collect();
     ids.into_iter().filter_map(|id| Some((id, tasks.remove(&id)?))).collect()
 }
 
+/// Begins after what runs now, and keeps the platform awake until it has ended.
+pub fn after(ctx: &worker::Context, work: Local<'static, ()>) {
+    connected();
+    let id = number();
+    let work = Box::pin(async move {
+        work.await;
+        JsValue::UNDEFINED
+    });
+    let until_ms = js::now_ms().saturating_add(LONGEST_MS);
+    TASKS.with_borrow_mut(|tasks| tasks.add(id, Task { work, waker: Waker::from(Arc::new(Number(id))), until_ms }));
+    soon(id);
+    let _ = ctx.as_ref().wait_until(promised(id).unchecked_ref());
+}
+
 impl Task {
-    fn step(&mut self) -> Poll<Response> {
+    fn step(&mut self) -> Poll<JsValue> {
         let poll = self.work.as_mut().poll(&mut Context::from_waker(&self.waker));
         if PATIENT.take() {
             self.until_ms = u64::MAX;
@@ -121,8 +135,8 @@ impl Task {
 fn go_on(id: u32) {
     let Some(mut task) = TASKS.with_borrow_mut(|tasks| tasks.remove(&id)) else { return };
     match task.step() {
-        Poll::Ready(response) => answered(id, &response),
-        Poll::Pending => drop(TASKS.with_borrow_mut(|tasks| tasks.insert(id, task))),
+        Poll::Ready(answer) => answered(id, &answer),
+        Poll::Pending => TASKS.with_borrow_mut(|tasks| tasks.add(id, task)),
     }
 }
 
@@ -134,7 +148,7 @@ impl Wait {
         // Not only requests wait: what is left for after the answer does, and the clock's ticks do.
         connected();
         let id = number();
-        WAITS.with_borrow_mut(|waits| waits.insert(id, Stage::Begun));
+        WAITS.with_borrow_mut(|waits| waits.add(id, Stage::Begun));
         Self(id)
     }
 
@@ -151,7 +165,7 @@ impl Future for Wait {
         WAITS.with_borrow_mut(|waits| match waits.remove(&self.0) {
             Some(Stage::Settled(outcome, value)) => Poll::Ready((outcome, value)),
             _ => {
-                waits.insert(self.0, Stage::Awaited(context.waker().clone()));
+                waits.add(self.0, Stage::Awaited(context.waker().clone()));
                 Poll::Pending
             }
         })
@@ -161,6 +175,16 @@ impl Future for Wait {
 impl Drop for Wait {
     fn drop(&mut self) {
         WAITS.with_borrow_mut(|waits| waits.remove(&self.0));
+    }
+}
+
+/// What a promise is kept or refused with.
+pub async fn settled(promise: &JsValue) -> Result<JsValue, JsValue> {
+    let wait = Wait::begin();
+    settle(wait.id(), promise);
+    match wait.await {
+        (0, error) => Err(error),
+        (_, value) => Ok(value),
     }
 }
 
@@ -213,7 +237,7 @@ mod tests {
 
     fn begun() -> Wait {
         let id = number();
-        WAITS.with_borrow_mut(|waits| waits.insert(id, Stage::Begun));
+        WAITS.with_borrow_mut(|waits| waits.add(id, Stage::Begun));
         Wait(id)
     }
 
@@ -240,10 +264,13 @@ mod tests {
 
     #[test]
     fn a_request_that_was_cancelled_is_forgotten_in_time_and_an_upload_is_not() {
-        let tasks = [(1, begun_task(20, false)), (2, begun_task(21, false)), (3, begun_task(0, true))];
-        let mut tasks = BTreeMap::from(tasks);
+        let mut tasks = Few::new();
+        for (id, task) in [(1, begun_task(20, false)), (2, begun_task(21, false)), (3, begun_task(0, true))] {
+            tasks.add(id, task);
+        }
         let gone: Vec<u32> = overdue(&mut tasks, 20).into_iter().map(|(id, _)| id).collect();
-        assert_eq!((gone, tasks.into_keys().collect()), (vec![1], vec![2, 3]));
+        assert_eq!(gone, [1]);
+        assert!(tasks.remove(&2).is_some() && tasks.remove(&3).is_some() && tasks.len() == 0);
     }
 
     #[test]
@@ -266,6 +293,6 @@ mod tests {
         back(id, 2, JsValue::UNDEFINED);
         assert_eq!(outcome(&mut early, &woken), Some(2));
         assert_eq!(woken.0.load(Ordering::Relaxed), 0);
-        assert!(WAITS.with_borrow(BTreeMap::is_empty) && !AT_ONCE.get());
+        assert!(WAITS.with_borrow(|waits| waits.len() == 0) && !AT_ONCE.get());
     }
 }

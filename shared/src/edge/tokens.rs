@@ -6,11 +6,11 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use js_sys::{Array, Object, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
 use web_sys::{CryptoKey, SubtleCrypto, WorkerGlobalScope};
 
 use super::config::Config;
-use super::js;
+use super::few::Few;
+use super::{js, task};
 use crate::auth::{Check, Issuer, PublicKey, Verified, Why, after_signature, check, key_id};
 use crate::db::Local;
 use crate::jwks::{MAX_BYTES, Published};
@@ -23,7 +23,7 @@ const TIMEOUT_MS: u32 = 3_000;
 
 thread_local! {
     static TOKENS: RefCell<HashMap<String, Known, BuildHasherDefault<Tail>>> = RefCell::default();
-    static KEYS: RefCell<HashMap<String, (String, CryptoKey)>> = RefCell::new(HashMap::new());
+    static KEYS: RefCell<Few<String, (String, CryptoKey)>> = const { RefCell::new(Few::new()) };
     static PUBLISHED: RefCell<Published> = RefCell::new(Published::default());
 }
 
@@ -122,7 +122,7 @@ async fn refresh(config: &Config, now_ms: u64) {
     let revoked = PUBLISHED.with_borrow_mut(|published| published.answered(keys, now_ms));
     if revoked {
         TOKENS.with_borrow_mut(HashMap::clear);
-        KEYS.with_borrow_mut(HashMap::clear);
+        KEYS.with_borrow_mut(Few::clear);
     }
 }
 
@@ -161,7 +161,7 @@ fn algorithm(alg: &str) -> Result<Object, JsValue> {
 async fn signed_by(key: &PublicKey, signed: &[u8], signature: &[u8]) -> Result<bool, JsValue> {
     let global: WorkerGlobalScope = js_sys::global().unchecked_into();
     let subtle = global.crypto()?.subtle();
-    let imported = match KEYS.with_borrow(|keys| keys.get(&key.kid).cloned()) {
+    let imported = match KEYS.with_borrow_mut(|keys| keys.get_mut(&key.kid).cloned()) {
         // The same id may be another key since the issuer published anew.
         Some((jwk, imported)) if jwk == key.jwk => imported,
         _ => import(&subtle, key).await?,
@@ -172,7 +172,7 @@ async fn signed_by(key: &PublicKey, signed: &[u8], signature: &[u8]) -> Result<b
         &Uint8Array::from(signature),
         &Uint8Array::from(signed),
     )?;
-    Ok(JsFuture::from(verdict).await?.is_truthy())
+    Ok(task::settled(&verdict).await?.is_truthy())
 }
 
 async fn import(subtle: &SubtleCrypto, key: &PublicKey) -> Result<CryptoKey, JsValue> {
@@ -183,12 +183,13 @@ async fn import(subtle: &SubtleCrypto, key: &PublicKey) -> Result<CryptoKey, JsV
     }
     let usages = Array::of1(&"verify".into());
     let imported = subtle.import_key_with_object("jwk", &jwk, &algorithm(&key.alg)?, false, &usages)?;
-    let imported: CryptoKey = JsFuture::from(imported).await?.unchecked_into();
+    let imported: CryptoKey = task::settled(&imported).await?.unchecked_into();
     KEYS.with_borrow_mut(|keys| {
         if keys.len() >= REMEMBERED {
             keys.clear();
         }
-        keys.insert(key.kid.clone(), (key.jwk.clone(), imported.clone()));
+        keys.remove(&key.kid);
+        keys.add(key.kid.clone(), (key.jwk.clone(), imported.clone()));
     });
     Ok(imported)
 }

@@ -2,7 +2,6 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jwt_compact::alg::Hs256Key;
 use serde_json::{Map, Value, json};
 
 use super::{NOW_S, choice, line};
@@ -19,7 +18,7 @@ const SKEW_S: f64 = 30.0;
 
 fn issuer() -> Issuer {
     Issuer {
-        hs256: Some(Hs256Key::new(SECRET.as_bytes())),
+        hs256: Secret::new(SECRET.to_owned()),
         public: Issuer::public_keys(KEYS),
         issuer: "me".into(),
         audience: "authenticated".into(),

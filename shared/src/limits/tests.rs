@@ -3,6 +3,8 @@ use std::net::Ipv6Addr;
 
 use proptest::prelude::*;
 
+use serde_json::json;
+
 use super::*;
 use crate::contract::{Anyone, Contract};
 use crate::testing::{ALICE, FakeDb, FakeLimits, anyone, block_on, limited};
@@ -104,7 +106,7 @@ fn a_refusal_says_when_to_come_back() {
     let out = Verdict::Out { wait_s: 42, window: 0 };
     let no = block_on(admit(Limit::Payment, Limit::Payment, ready(Ok(out)))).unwrap_err().problem();
     assert_eq!((no.status, no.code.as_str(), no.retry_after), (429, "RATE_LIMITED", Some(42)));
-    assert_eq!(no.details, json!({ "retry_after": 42 }));
+    assert_eq!(no.details.read(), json!({ "retry_after": 42 }));
 }
 
 #[test]

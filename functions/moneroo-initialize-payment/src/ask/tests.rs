@@ -51,7 +51,7 @@ fn a_legacy_name_of_a_provider_switches_an_open_payment() {
         ("card-payment", json!({ "transaction_id": "1" }), "transaction_id"),
     ] {
         let no = read(name, body.clone()).unwrap_err().problem();
-        assert_eq!(no.details[0]["field"], field, "{name} {body}");
+        assert_eq!(no.details.read()[0]["field"], field, "{name} {body}");
     }
 }
 

@@ -3,12 +3,8 @@
 //!
 //! Sources: platform/supabase.md 2.2 to 2.4; the modes of `@supabase/server`.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::Deserialize;
-
-use crate::auth;
 use crate::secret::Secret;
+use crate::{auth, text};
 
 /// What the caller sent.
 #[derive(Clone, Copy, Debug, Default)]
@@ -94,7 +90,7 @@ fn known<'a>(
 
 /// Every browser says so, for reasons of its own history; no server's HTTP client does.
 fn is_browser(user_agent: &str) -> bool {
-    user_agent.contains("Mozilla/")
+    text::contains(user_agent, "Mozilla/")
 }
 
 fn told(token: &str, header: Header) -> Credential<'_> {
@@ -106,16 +102,14 @@ fn told(token: &str, header: Header) -> Credential<'_> {
 
 /// What a token says of itself, before anybody has verified it: it only chooses who does.
 fn role_of(token: &str) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Claims {
-        role: Option<String>,
-    }
-    let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
-    serde_json::from_slice::<Claims>(&claims).ok()?.role
+    auth::claim(token, "role")
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
     use super::*;
 
     const PUBLIC: &str = "sb_publishable_one";

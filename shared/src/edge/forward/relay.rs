@@ -3,11 +3,11 @@
 use js_sys::Promise;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
 use web_sys::{Request, Response};
 
 use super::Back;
 use crate::edge::cors;
+use crate::edge::task::settled;
 
 #[wasm_bindgen(module = "/src/edge/glue.js")]
 extern "C" {
@@ -36,7 +36,7 @@ pub fn names(req: &Request) -> String {
 pub async fn send(req: &Request, onward: &Onward<'_>) -> Option<Response> {
     let ours = joined(&onward.ours);
     let promise = relay(req, &onward.url, &onward.kept, &ours, &onward.body, onward.timeout_ms);
-    JsFuture::from(promise).await.ok().map(JsCast::unchecked_into)
+    settled(&promise).await.ok().map(JsCast::unchecked_into)
 }
 
 fn joined(headers: &[(&'static str, &str)]) -> String {

@@ -17,6 +17,7 @@ use crate::edge::{cors, pause, tokens};
 use crate::error::{
     Answer, ApiError, METHOD_NOT_ALLOWED, NOT_CONFIGURED, NOT_FOUND, Problem, UNAUTHENTICATED, UNAVAILABLE,
 };
+use crate::json::quoted;
 use crate::limits::Who;
 
 /// What goes along. Profiles stay behind (one schema is exposed), and so does whatever a client could use to speak for
@@ -48,8 +49,8 @@ pub async fn rest(req: &Request, env: &Env, rest: &str) -> Response {
         Ok((response, text)) => relay::back(&back, &response, text.as_deref(), cors::PRIVATE),
         Err(error) => {
             if let ApiError::Internal(cause) = &error {
-                let line = serde_json::json!({ "request_id": back.request_id, "function": "rest", "cause": cause });
-                worker::console_error!("{line}");
+                let (cause, id) = (quoted(cause), quoted(&back.request_id));
+                worker::console_error!("{{\"cause\":{cause},\"function\":\"rest\",\"request_id\":{id}}}");
             }
             back.refusal(&error)
         }

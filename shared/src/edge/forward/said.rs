@@ -3,13 +3,12 @@
 //! Sources: PostgREST docs/references/errors; platform/supabase.md, section 3 and section 7 line 9.
 
 use serde::Deserialize;
-use serde_json::Value;
 
 use crate::error::{
     ApiError, DATABASE_TIMEOUT, FORBIDDEN, METHOD_NOT_ALLOWED, PAYLOAD_TOO_LARGE, RATE_LIMITED, Refusal,
     UNAUTHENTICATED, UNAVAILABLE, UNSUPPORTED_MEDIA_TYPE,
 };
-use crate::json;
+use crate::json::{self, Fields};
 
 /// What was said by something that is not PostgREST: a proxy's error page, or nothing.
 const NOT_POSTGREST: Refusal = Refusal::new(502, "DEPENDENCY_UNAVAILABLE", "a dependency gave no readable answer");
@@ -64,9 +63,9 @@ fn is_outage(code: &str) -> bool {
 }
 
 fn without_details(body: &str) -> Option<String> {
-    let mut no: Value = json::read(body).ok()?;
-    no.as_object_mut()?.insert("details".into(), Value::Null);
-    Some(json::text(&no))
+    let no = Fields::read(body.as_bytes()).ok()?;
+    let kept = |(name, value)| [json::quoted(name).as_str(), if name == "details" { "null" } else { value }].join(":");
+    Some(["{", &no.iter().map(kept).collect::<Vec<_>>().join(","), "}"].concat())
 }
 
 /// The refusal of the same status; an upstream's own trouble is a 502, and never a success in the client's eyes.

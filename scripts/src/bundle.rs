@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::build::{Profile, cargo, kilobytes, weigh};
+use crate::entry;
 use crate::house;
 use crate::process::{Launch, output};
 use crate::tools::Tools;
@@ -28,10 +29,14 @@ pub struct Bundle {
     pub stamp: String,
 }
 
-/// Names one result of cargo by what is in it: compiled again, most functions are what they were, whatever changed in `shared`.
+/// Names one result of cargo by what is in it, and by the entry that it gets: compiled again, most functions are what they were, whatever changed in `shared`.
 pub fn stamp(wasm: &Path, profile: Profile) -> Result<String> {
     let bytes = fs::read(wasm).with_context(|| format!("cargo wrote no {}", wasm.display()))?;
-    Ok(format!("{} {}", profile.name(), hex::encode(Sha256::digest(&bytes))))
+    Ok(format!(
+        "{} {}",
+        profile.name(),
+        hex::encode(Sha256::new().chain_update(&bytes).chain_update(entry::SOURCE).finalize())
+    ))
 }
 
 impl Bundle {
@@ -128,7 +133,7 @@ pub async fn worker_build(dir: &Path, place: &Path, profile: Profile, tools: &To
         worker_build = worker_build.env(name, value);
     }
     output(worker_build).await.with_context(|| format!("{} cannot be bundled", house::shown(dir)))?;
-    Ok(())
+    entry::put(place, &tools.esbuild).await
 }
 
 #[cfg(test)]

@@ -37,6 +37,8 @@ mod tests {
             if (request === 'die') throw new WebAssembly.RuntimeError('dead');
             return [request, this.env, this.ctx, state.made].join();
         };
+        Entrypoint.prototype.scheduled = Entrypoint.prototype.fetch;
+        Entrypoint.prototype.start = () => {};
         export class Meter {}
         export default new Proxy(Entrypoint, { construct(made, args) {
             if (args.join() !== 'ctx,env') throw new Error('constructed with ' + args);
@@ -62,7 +64,7 @@ mod tests {
         put(dir.path(), &modules.join("esbuild/bin/esbuild")).await.unwrap();
         let node = Launch::new("node", modules.join("node/bin/node")).arg("asked.js").dir(dir.path());
         let said = output(node).await.unwrap();
-        assert_eq!(said.trim(), "object fetch function a,env,ctx,0 b,env,ctx,0 dead c,env,ctx,1 d,env,ctx,1");
+        assert_eq!(said.trim(), "object fetch,scheduled function a,env,ctx,0 b,env,ctx,0 dead c,env,ctx,1 d,env,ctx,1");
         assert!(!dir.path().join("entry.js").exists(), "what was needed to build is not shipped");
     }
 }

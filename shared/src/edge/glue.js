@@ -7,13 +7,22 @@ const ASKED = [
   'user-agent', 'traceparent',
 ];
 
-export function head(request) {
+export function whole(request) {
   let said = request.method + '\0' + request.url;
   for (const name of ASKED) {
     const value = request.headers.get(name);
     said += value === null ? '\0' : '\0=' + value;
   }
   return said;
+}
+
+const encoder = new TextEncoder();
+
+// The same, written where it is read: how long it is, or 0 when there is not so much room.
+export function head(request, room) {
+  const said = whole(request);
+  const { read, written } = encoder.encodeInto(said, room);
+  return read === said.length ? written : 0;
 }
 
 // The instance's way back; see `task.rs`. Whoever waits keeps the one under which he began: his number means nothing to the next.

@@ -29,14 +29,12 @@ pub struct Bundle {
     pub stamp: String,
 }
 
-/// Names one result of cargo by what is in it, and by the entry that it gets: compiled again, most functions are what they were, whatever changed in `shared`.
+/// Names one result of cargo by what is in it, and by the entry that it gets: compiled again, most functions are what they were,
+/// whatever changed in `shared`.
 pub fn stamp(wasm: &Path, profile: Profile) -> Result<String> {
     let bytes = fs::read(wasm).with_context(|| format!("cargo wrote no {}", wasm.display()))?;
-    Ok(format!(
-        "{} {}",
-        profile.name(),
-        hex::encode(Sha256::new().chain_update(&bytes).chain_update(entry::SOURCE).finalize())
-    ))
+    let digest = Sha256::new().chain_update(&bytes).chain_update(entry::SOURCE).finalize();
+    Ok(format!("{} {}", profile.name(), hex::encode(digest)))
 }
 
 impl Bundle {

@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::build::{Profile, cargo, kilobytes, weigh};
+use crate::entry;
 use crate::house;
 use crate::process::{Launch, output};
 use crate::slim;
@@ -29,10 +30,12 @@ pub struct Bundle {
     pub stamp: String,
 }
 
-/// Names one result of cargo by what is in it: compiled again, most functions are what they were, whatever changed in `shared`.
+/// Names one result of cargo by what is in it, and by the entry that it gets: compiled again, most functions are what they were,
+/// whatever changed in `shared`.
 pub fn stamp(wasm: &Path, profile: Profile) -> Result<String> {
     let bytes = fs::read(wasm).with_context(|| format!("cargo wrote no {}", wasm.display()))?;
-    Ok(format!("{} {}", profile.name(), hex::encode(Sha256::digest(&bytes))))
+    let digest = Sha256::new().chain_update(&bytes).chain_update(entry::SOURCE).finalize();
+    Ok(format!("{} {}", profile.name(), hex::encode(digest)))
 }
 
 impl Bundle {
@@ -129,7 +132,10 @@ pub async fn worker_build(dir: &Path, place: &Path, profile: Profile, tools: &To
         worker_build = worker_build.env(name, value);
     }
     output(worker_build).await.with_context(|| format!("{} cannot be bundled", house::shown(dir)))?;
-    if profile == Profile::Release { slim::shorten(place) } else { Ok(()) }
+    if profile == Profile::Release {
+        slim::shorten(place)?;
+    }
+    entry::put(place, &tools.esbuild).await
 }
 
 #[cfg(test)]

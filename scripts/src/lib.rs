@@ -20,6 +20,7 @@ pub mod tools;
 pub mod build;
 mod bundle;
 pub mod capnp;
+mod entry;
 pub mod openapi;
 pub mod slim;
 pub mod viewer;

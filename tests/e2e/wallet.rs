@@ -11,6 +11,7 @@ crate::tests![
     amounts_are_integers_between_the_limits,
     a_recipient_is_found_by_the_ids_that_people_share,
     the_same_key_gives_the_same_answer_and_moves_once,
+    an_answer_carries_its_own_headers_and_nothing_of_the_one_before,
     a_refusal_is_not_remembered,
     a_key_is_eight_to_255_visible_characters_and_one,
     a_deposit_waits_for_the_provider,
@@ -99,6 +100,27 @@ async fn the_same_key_gives_the_same_answer_and_moves_once(w: &'static World) {
     assert_eq!(fatou.call(WALLET, in_body).await.ok(200), first.ok(200));
     keyed("november-rent", 1_001).await.refused(422, "IDEMPOTENCY_MISMATCH");
     assert_eq!((fatou.gnf().await, binta.gnf().await), (98_990, 1_000));
+}
+
+async fn an_answer_carries_its_own_headers_and_nothing_of_the_one_before(w: &'static World) {
+    let (fatou, binta) = (w.rich(100_000, "GNF").await, w.person().await);
+    let body = |amount: i64| json!({ "operation": "transfer", "amount": amount, "recipient_id": binta.id });
+    let asks = [
+        ("the-first-of-three", 1_000, 200, None),
+        ("the-first-of-three", 1_000, 200, Some("true")),
+        ("the-second-of-three", 2_000, 200, None),
+        ("the-first-of-three", 2_000, 422, None),
+        ("the-first-of-three", 1_000, 200, Some("true")),
+        ("the-third-of-three", 3_000, 200, None),
+    ];
+    for (key, amount, status, replayed) in asks {
+        let id = xtask::keys::random_uuid().to_string();
+        let call = w.function(WALLET).bearer(&fatou.token).header("idempotency-key", key).header("x-request-id", &id);
+        let reply = call.json(&body(amount)).send().await;
+        assert_eq!((reply.status, reply.header("idempotent-replayed")), (status, replayed), "{key}: {reply}");
+        assert_eq!((reply.header("x-request-id"), reply.header("retry-after")), (Some(id.as_str()), None), "{reply}");
+    }
+    assert_eq!(binta.gnf().await, 6_000);
 }
 
 async fn a_refusal_is_not_remembered(w: &'static World) {

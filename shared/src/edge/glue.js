@@ -7,13 +7,22 @@ const ASKED = [
   'user-agent', 'traceparent',
 ];
 
-export function head(request) {
+export function whole(request) {
   let said = request.method + '\0' + request.url;
   for (const name of ASKED) {
     const value = request.headers.get(name);
     said += value === null ? '\0' : '\0=' + value;
   }
   return said;
+}
+
+const encoder = new TextEncoder();
+
+// The same, written where it is read: how long it is, or 0 when there is not so much room.
+export function head(request, room) {
+  const said = whole(request);
+  const { read, written } = encoder.encodeInto(said, room);
+  return read === said.length ? written : 0;
 }
 
 // The instance's way back; see `task.rs`. Whoever waits keeps the one under which he began: his number means nothing to the next.
@@ -64,12 +73,23 @@ function bring(wait, tell, begin) {
 // The status, twice, and one more when this is the stored answer of an earlier request.
 const told = (response) => response.status * 2 + (response.headers.has('idempotent-replayed') ? 1 : 0);
 
+// What every question to the database says, made once; who asks, and under which id, is said anew by each.
+const asking = new Headers({ 'content-type': 'application/json' });
+
 export function post(wait, parts, timeoutMs) {
   const [url, authorization, id, body, traceparent] = parts.split('\0');
-  const headers = { authorization, 'content-type': 'application/json', 'x-request-id': id };
-  if (traceparent) headers.traceparent = traceparent;
-  bring(wait, told, () =>
-    fetch(url, { method: 'POST', headers, body, redirect: 'manual', signal: AbortSignal.timeout(timeoutMs) }));
+  bring(wait, told, () => {
+    asking.set('authorization', authorization);
+    asking.set('x-request-id', id);
+    const headers = traceparent ? traced(traceparent) : asking;
+    return fetch(url, { method: 'POST', headers, body, redirect: 'manual', signal: AbortSignal.timeout(timeoutMs) });
+  });
+}
+
+function traced(traceparent) {
+  const headers = new Headers(asking);
+  headers.set('traceparent', traceparent);
+  return headers;
 }
 
 // A body's length, and two more; its bytes are fetched by `fill`.
@@ -103,21 +123,37 @@ const bases = [new Headers()];
 const places = new Map();
 
 export function base(joined) {
-  if (!places.has(joined)) places.set(joined, bases.push(put(new Headers(), joined)) - 1);
+  if (!places.has(joined)) places.set(joined, bases.push(put(new Headers(), joined.split('\0'))) - 1);
   return places.get(joined);
 }
 
-function put(headers, joined) {
-  const parts = joined.split('\0');
+function put(headers, parts) {
   for (let at = 1; at + 1 < parts.length; at += 2) headers.set(parts[at], parts[at + 1]);
   return headers;
 }
 
+// An answer is a copy of a model. Its headers are those of its base and of its own, under the same names each time, so that every
+// value that is not the base's is the newest; and nobody asks for the headers of an answer, which would make an object for each.
+const models = new Map();
+
+function model(status, base, parts) {
+  let key = status + '\0' + base;
+  for (let at = 1; at + 1 < parts.length; at += 2) key += '\0' + parts[at];
+  let known = models.get(key);
+  if (!known) {
+    const response = new Response(null, { status, headers: bases[base] });
+    known = { response, headers: response.headers };
+    models.set(key, known);
+  }
+  return known;
+}
+
 // Body: text, a response whose body nobody has read, or null. Headers: those of a base, and names and values of its own.
 export function answer(body, status, base, own) {
-  const answer = new Response(body instanceof Response ? body.body : body, { status, headers: bases[base] });
-  put(answer.headers, own);
-  return answer;
+  const parts = own.split('\0');
+  const { response, headers } = model(status, base, parts);
+  put(headers, parts);
+  return new Response(body instanceof Response ? body.body : body, response);
 }
 
 // The cache of the data centre; a bare workerd has none, and then nothing is kept and nothing is found.

@@ -66,12 +66,12 @@ pub async fn build(names: &[String], profile: Profile) -> Result<()> {
     functions.iter().filter(|function| function.is_gateway()).try_for_each(viewer::build)
 }
 
-/// What ships, bundled into a folder of its own to be measured: what is served meanwhile stays what it is.
-pub async fn measured(functions: &[Function]) -> Result<Vec<Size>> {
+/// What ships, bundled into a folder of its own to be looked at: what is served meanwhile stays what it is. Says where.
+pub async fn as_it_ships(functions: &[Function]) -> Result<impl Fn(&Function) -> PathBuf + use<>> {
     let folder = target_dir().await?.join("measured");
-    let place = |function: &Function| folder.join(&function.name);
-    bundles(functions, Profile::Release, place).await?;
-    functions.iter().map(|function| weigh(&place(function))).collect()
+    let place = move |function: &Function| folder.join(&function.name);
+    bundles(functions, Profile::Release, &place).await?;
+    Ok(place)
 }
 
 async fn bundles(functions: &[Function], profile: Profile, place: impl Fn(&Function) -> PathBuf) -> Result<()> {

@@ -18,7 +18,7 @@ const OBJECTS: &str = "objects";
 /// A scavenge frees none of what a request leaves, because each of its objects stands for one of workerd's own: by default it lies
 /// about until a heap is full, a hundred megabytes for every function. What lives is less than one, so collecting everything
 /// each time is cheap (docs/benchmarks.md, suite soak).
-const V8_FLAGS: &str = r#"["--gc-global"]"#;
+pub const V8_FLAGS: &str = r#"["--gc-global"]"#;
 
 /// The text, for a file that lies in the root of the repository: workerd reads paths relative to the file.
 pub fn capnp(functions: &[Function], vars: &BTreeMap<String, String>, port: u16, limits: bool) -> String {

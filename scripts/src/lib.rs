@@ -22,6 +22,7 @@ mod bundle;
 pub mod capnp;
 mod entry;
 pub mod openapi;
+mod ships;
 pub mod slim;
 pub mod viewer;
 pub mod wrangler;

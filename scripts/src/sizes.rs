@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::build;
 use crate::house;
+use crate::ships;
 
 /// A line may be passed by this much: compilers and paths differ a little from one machine to the next.
 const TOLERANCE_PERCENT: u64 = 5;
@@ -38,15 +39,18 @@ pub async fn run(args: Args) -> Result<()> {
     compared(&measured)
 }
 
-/// Builds every function as it is deployed, beside the bundles that are served, and compares.
+/// Builds every function as it is deployed, beside the bundles that are served, starts them, and compares.
 pub async fn check() -> Result<()> {
+    let functions = house::functions()?;
+    ships::check(&functions, build::as_it_ships(&functions).await?).await?;
     compared(&measured().await?)
 }
 
 async fn measured() -> Result<Weights> {
     let functions = house::functions()?;
-    let sizes = build::measured(&functions).await?;
-    Ok(functions.into_iter().map(|function| function.name).zip(sizes.iter().map(|size| size.gzip)).collect())
+    let place = build::as_it_ships(&functions).await?;
+    let weighed = functions.iter().map(|function| Ok((function.name.clone(), build::weigh(&place(function))?.gzip)));
+    weighed.collect()
 }
 
 fn compared(measured: &Weights) -> Result<()> {

@@ -12,6 +12,8 @@ use serde_json::Value;
 /// The date of `wrangler.toml`.
 const COMPATIBILITY_DATE: &str = "2026-04-01";
 
+use xtask::capnp::V8_FLAGS;
+
 /// The folder in which objects keep what they count, and the service that gives access to it.
 const OBJECTS: &str = "objects";
 const LIMITER: &str = "bench:limiter";
@@ -79,7 +81,7 @@ fn config(workers: &[Worker]) -> String {
         "using Workerd = import \"/workerd/workerd.capnp\";\n\
          const config :Workerd.Config = (\n  services = [\n{services}    \
          (name = \"internet\", network = (allow = [\"public\", \"private\", \"local\"])),\n  ],\n  \
-         sockets = [\n{sockets}  ],\n{extensions});\n{constants}",
+         sockets = [\n{sockets}  ],\n{extensions}  v8Flags = {V8_FLAGS},\n);\n{constants}",
         extensions = extensions(workers),
     )
 }

@@ -30,13 +30,12 @@ pub struct Args {
 type Weights = BTreeMap<String, u64>;
 
 pub async fn run(args: Args) -> Result<()> {
-    let measured = measured().await?;
     if args.write {
-        fs::write(file(), text(&measured))?;
+        fs::write(file(), text(&measured().await?))?;
         println!("{} is written", house::shown(&file()));
         return Ok(());
     }
-    compared(&measured)
+    check().await
 }
 
 /// Builds every function as it is deployed, beside the bundles that are served, starts them, and compares.

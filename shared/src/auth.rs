@@ -118,7 +118,7 @@ impl<'a> Parts<'a> {
         let (header, claims) = signed.split_once('.').filter(|(_, rest)| !rest.contains('.')).ok_or(Why::Malformed)?;
         let bytes = |part| decoded(part).ok_or(Why::Malformed);
         let (header, claims, signature) = (bytes(header)?, bytes(claims)?, bytes(signature)?);
-        let header = Fields::read(&header)?;
+        let header = fields(&header)?;
         // Claims in another format than JSON would be read by rules that are not ours.
         if header.text("cty")?.is_some_and(|kind| !kind.eq_ignore_ascii_case("json")) {
             return Err(Why::Malformed);
@@ -126,6 +126,12 @@ impl<'a> Parts<'a> {
         let alg = header.text("alg")?.ok_or(Why::Malformed)?;
         Ok(Self { alg, kid: header.text("kid")?, claims, signed: signed.as_bytes(), signature })
     }
+}
+
+/// As strict as with a body, also where nobody looks: who reads the token after us shall read the same.
+fn fields(part: &[u8]) -> Result<Fields<'_>, Why> {
+    json::check(part).map_err(|_| Why::Malformed)?;
+    Ok(Fields::read(part)?)
 }
 
 impl From<Odd> for Why {
@@ -216,7 +222,7 @@ fn audience(claims: &Fields<'_>) -> Result<Vec<String>, Why> {
 }
 
 fn judge(claims: &[u8], issuer: &Issuer, now_s: i64) -> Result<Verified, Why> {
-    let claims = Fields::read(claims)?;
+    let claims = fields(claims)?;
     let (expires_s, not_before, issued_at) = (time(&claims, "exp")?, time(&claims, "nbf")?, time(&claims, "iat")?);
     let (sub, role, iss) = (claims.text("sub")?, claims.text("role")?, claims.text("iss")?);
     let (aud, session_id) = (audience(&claims)?, claims.text("session_id")?);

@@ -10,7 +10,7 @@ use super::config::{self, Config};
 use super::limits::Gate;
 use super::overload::InFlight;
 use super::surroundings::{Address, world};
-use super::{cors, js, log, metrics, overload, task, tokens};
+use super::{cors, js, log, metrics, overload, query, task, tokens};
 use crate::auth;
 use crate::contract::{Auth, Spec, User};
 use crate::cx::{Reply, Seen, World};
@@ -112,7 +112,7 @@ impl<'a> Door<'a> {
         }
         (entered.user, entered.internal) = self.caller(entered.world.now_ms).await?;
         self.within_limits(entered).await?;
-        entered.body = if get { js::from_query(&entered.seen.query) } else { self.body().await? };
+        entered.body = if get { query::body_of(&entered.seen.query) } else { self.body().await? };
         Ok(())
     }
 

@@ -16,6 +16,7 @@ mod mask;
 mod metrics;
 mod overload;
 mod postgrest;
+mod query;
 mod surroundings;
 mod tables;
 mod task;

@@ -11,7 +11,8 @@ use anyhow::{Context, Result};
 use crate::house::{self, Function};
 use crate::wrangler;
 
-const COMPATIBILITY_DATE: &str = "2026-04-01";
+/// The date of `wrangler.toml`.
+pub const COMPATIBILITY_DATE: &str = "2026-04-01";
 /// A folder, and the service that gives access to it.
 const OBJECTS: &str = "objects";
 

@@ -10,12 +10,12 @@ use anyhow::{Context as _, Result, ensure};
 use reqwest::{Client, Method};
 use serde_json::Value;
 
+use crate::capnp::COMPATIBILITY_DATE;
 use crate::house::Function;
 use crate::process::Launch;
 use crate::tools;
 
 const PATIENCE: Duration = Duration::from_secs(60);
-const COMPATIBILITY_DATE: &str = "2026-04-01";
 
 /// Sends what is asked for `/NAME/…` to the worker of that name.
 const ROUTER: &str = r#"

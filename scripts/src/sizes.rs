@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, ensure};
 
 use crate::build;
-use crate::house;
+use crate::house::{self, Function};
 use crate::ships;
 
 /// A line may be passed by this much: compilers and paths differ a little from one machine to the next.
@@ -31,7 +31,8 @@ type Weights = BTreeMap<String, u64>;
 
 pub async fn run(args: Args) -> Result<()> {
     if args.write {
-        fs::write(file(), text(&measured().await?))?;
+        let functions = house::functions()?;
+        fs::write(file(), text(&weights(&functions, build::as_it_ships(&functions).await?)?))?;
         println!("{} is written", house::shown(&file()));
         return Ok(());
     }
@@ -41,13 +42,13 @@ pub async fn run(args: Args) -> Result<()> {
 /// Builds every function as it is deployed, beside the bundles that are served, starts them, and compares.
 pub async fn check() -> Result<()> {
     let functions = house::functions()?;
-    ships::check(&functions, build::as_it_ships(&functions).await?).await?;
-    compared(&measured().await?)
+    let place = build::as_it_ships(&functions).await?;
+    ships::check(&functions, &place).await?;
+    compared(&weights(&functions, place)?)
 }
 
-async fn measured() -> Result<Weights> {
-    let functions = house::functions()?;
-    let place = build::as_it_ships(&functions).await?;
+/// `place` says where a function's bundle lies.
+fn weights(functions: &[Function], place: impl Fn(&Function) -> PathBuf) -> Result<Weights> {
     let weighed = functions.iter().map(|function| Ok((function.name.clone(), build::weigh(&place(function))?.gzip)));
     weighed.collect()
 }

@@ -7,6 +7,7 @@ use libtest_mimic::Trial;
 use reqwest::StatusCode;
 use serde_json::Value;
 use tokio::net::TcpStream;
+use xtask::capnp::COMPATIBILITY_DATE;
 use xtask::process::Launch;
 use xtask::tools;
 
@@ -44,14 +45,14 @@ const config :Workerd.Config = (
 const impatient :Workerd.Worker = (
   modules = [(name = "impatient.js", esModule = embed "impatient.js")],
   bindings = [(name = "FUNCTION", service = "function")],
-  compatibilityDate = "2026-04-01",
+  compatibilityDate = "DATE",
 );
 const function :Workerd.Worker = (
   modules = [
     (name = "index.js", esModule = embed "index.js"),
     (name = "index_bg.wasm", wasm = embed "index_bg.wasm"),
   ],
-  compatibilityDate = "2026-04-01",
+  compatibilityDate = "DATE",
 );
 "#;
 
@@ -71,7 +72,11 @@ async fn clients_that_hang_up_do_not_fill_an_instance_for_good() {
     }
     let port = free_port().await;
     std::fs::write(dir.path().join("impatient.js"), IMPATIENT).expect("a worker");
-    std::fs::write(dir.path().join("config.capnp"), CONFIG.replace("PORT", &port.to_string())).expect("a file");
+    std::fs::write(
+        dir.path().join("config.capnp"),
+        CONFIG.replace("PORT", &port.to_string()).replace("DATE", COMPATIBILITY_DATE),
+    )
+    .expect("a file");
     let launch = Launch::new("workerd", &tools.workerd).args(["serve", "config.capnp"]);
     let mut process = launch.dir(dir.path()).log(dir.path().join("log")).spawn().expect("it starts");
     let listens = async || TcpStream::connect(("127.0.0.1", port)).await.is_ok();

@@ -13,12 +13,11 @@ use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OnceCell, Semaphore, mpsc};
 use xtask::build::{self, Profile};
+use xtask::capnp::COMPATIBILITY_DATE;
 use xtask::house;
 use xtask::process::{Child, Launch, path_with};
 use xtask::tools::{self, Tools};
 
-/// The date of the root's `wrangler.toml`.
-const COMPATIBILITY_DATE: &str = "2026-04-01";
 /// Longer than any answer takes; a request that is not answered by then hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 

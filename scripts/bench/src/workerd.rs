@@ -9,10 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-/// The date of `wrangler.toml`.
-const COMPATIBILITY_DATE: &str = "2026-04-01";
-
-use xtask::capnp::V8_FLAGS;
+use xtask::capnp::{COMPATIBILITY_DATE, V8_FLAGS};
 
 /// The folder in which objects keep what they count, and the service that gives access to it.
 const OBJECTS: &str = "objects";

@@ -7,6 +7,7 @@ import { cors } from "hono/cors";
 import { createMiddleware } from "hono/factory";
 import { HTTPException } from "hono/http-exception";
 import { requestId } from "hono/request-id";
+import { secureHeaders } from "hono/secure-headers";
 import { validator } from "hono/validator";
 import { createLocalJWKSet, decodeProtectedHeader, jwtVerify } from "jose";
 
@@ -76,6 +77,25 @@ function validated(body: any, headerKey: string | undefined) {
 export const app = new Hono<House>().basePath("/functions/v1");
 
 app.use(requestId());
+app.use(
+  secureHeaders({
+    strictTransportSecurity: "max-age=63072000; includeSubDomains",
+    referrerPolicy: "no-referrer",
+    contentSecurityPolicy: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+    // These its documentation has on; ours does without.
+    crossOriginOpenerPolicy: false,
+    originAgentCluster: false,
+    xDnsPrefetchControl: false,
+    xDownloadOptions: false,
+    xFrameOptions: false,
+    xPermittedCrossDomainPolicies: false,
+    xXssProtection: false,
+  }),
+);
+app.use(async (c, next) => {
+  await next();
+  c.header("cache-control", "private, no-store");
+});
 app.use(cors({ origin: "*", exposeHeaders: ["x-request-id", "retry-after"], maxAge: 7200 }));
 
 app.onError((error, c) => {

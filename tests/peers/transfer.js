@@ -111,7 +111,7 @@ async function answer(ask, token, env, id) {
     signal: AbortSignal.timeout(DEADLINE_MS),
   });
   if (!upstream.ok) throw await declared(upstream);
-  const headers = { "content-type": "application/json", ...common(id) };
+  const headers = common(id);
   if (upstream.headers.get("idempotent-replayed")) headers["idempotent-replayed"] = "true";
   return new Response(upstream.body, { status: upstream.status, headers });
 }
@@ -135,6 +135,13 @@ function refused(error, id) {
 
 function common(id) {
   return {
+    "content-type": "application/json",
+    "cache-control": "private, no-store",
+    "strict-transport-security": "max-age=63072000; includeSubDomains",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "cross-origin-resource-policy": "same-origin",
     "access-control-allow-origin": "*",
     "access-control-expose-headers": "x-request-id, retry-after",
     "x-request-id": id,

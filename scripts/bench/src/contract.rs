@@ -15,6 +15,17 @@ use crate::world::World;
 const AMOUNT: i64 = 12_345;
 /// 1 percent on top, rounded half up; contracts/wallet: money configuration.
 const FEE: i64 = 123;
+/// What every answer of ours carries, by whomever it is given: headers are a good part of what an answer costs.
+const HEAD: [(&str, &str); 8] = [
+    ("content-type", "application/json"),
+    ("cache-control", "private, no-store"),
+    ("strict-transport-security", "max-age=63072000; includeSubDomains"),
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "no-referrer"),
+    ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("access-control-allow-origin", "*"),
+];
 
 struct Answer {
     status: StatusCode,
@@ -62,12 +73,25 @@ async fn send(door: &Door, request: Request<Full<Bytes>>) -> Result<Answer> {
 async fn hello(case: Case, door: &Door) -> Result<()> {
     let answer = send(door, get(door)?).await?;
     ensure!(answer.status == StatusCode::OK && answer.body == json!({ "ok": true }), "hello said {}", answer.body);
-    ensure!(answer.headers.contains_key("x-request-id"), "hello names no request id");
-    ensure!(answer.headers.contains_key("access-control-allow-origin"), "hello cannot be called from a browser");
+    has_head(door, &answer.headers)?;
     if case == Case::Hop {
         let unknown = Door { path: "/functions/v1/nobody".into(), ..door.clone() };
         let answer = send(&unknown, get(&unknown)?).await?;
         refused(&unknown, &answer, StatusCode::NOT_FOUND, "NOT_FOUND").context("an unknown name")?;
+    }
+    Ok(())
+}
+
+/// Values are compared from their beginning: who names a charset as well says nothing else.
+fn has_head(door: &Door, headers: &HeaderMap) -> Result<()> {
+    if door.has_contract {
+        for (name, value) in HEAD {
+            let said = headers.get(name).and_then(|said| said.to_str().ok()).unwrap_or_default();
+            ensure!(said.starts_with(value), "{name} is {said:?} and not {value:?}");
+        }
+        for name in ["x-request-id", "access-control-expose-headers"] {
+            ensure!(headers.contains_key(name), "an answer without {name}");
+        }
     }
     Ok(())
 }
@@ -79,7 +103,7 @@ fn refused(door: &Door, answer: &Answer, status: StatusCode, code: &str) -> Resu
     if door.has_contract {
         ensure!(body["success"] == false && body["code"] == code, "this is no {code}: {body}");
         ensure!(body["error"] == body["message"] && body["request_id"].is_string(), "not our error's shape: {body}");
-        ensure!(headers.contains_key("access-control-allow-origin"), "a browser cannot read {body}");
+        has_head(door, headers).context("a refusal")?;
     }
     Ok(())
 }
@@ -114,8 +138,9 @@ impl Check<'_> {
 
     async fn moves(&mut self, body: &str) -> Result<Value> {
         let [giver, taker, poor] = self.balances().await?;
-        let Answer { status, body, .. } = self.give(body).await?;
+        let Answer { status, headers, body } = self.give(body).await?;
         ensure!(status == StatusCode::OK && body["success"] == true, "answered {status}: {body}");
+        has_head(self.door, &headers)?;
         self.world.answered(1)?;
         let after = [giver - AMOUNT - FEE, taker + AMOUNT, poor];
         ensure!(self.balances().await? == after, "{AMOUNT} and {FEE} in fees did not move as they should");

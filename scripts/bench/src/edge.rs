@@ -1,7 +1,8 @@
 //! Suite `edge`: everyone does the same work on the same stack, in turns.
 //!
 //! Turns, because a machine's mood changes over minutes: a neighbour, a clock rate, a growing table. Round by round
-//! every subject has its turn, every second round backwards, and the median over the rounds is the figure.
+//! every subject has its turn, every second round backwards, and the median over the rounds is the figure. Two subjects are
+//! compared round by round, so that what a round was like for both is in no ratio.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use crate::load::{Feed, Lanes, Round};
 use crate::machine::Machine;
 use crate::rows::Edge;
 use crate::stage::Stage;
-use crate::stats::{hundredths, median, percentile, spread, tenths};
+use crate::stats::{about_median, hundredths, median, percentile, spread, tenths, thousandths};
 use crate::subject::Subject;
 use crate::traffic::{Hello, Transfers};
 use crate::world::{Caller, World};
@@ -35,6 +36,9 @@ struct Turn {
     p95: f64,
     p99: f64,
 }
+
+/// In the order of the rounds.
+type Turns = BTreeMap<(Case, Name), Vec<Turn>>;
 
 pub async fn run(settings: &Settings, machine: &mut Machine) -> Result<Vec<Edge>> {
     ensure!(cfg!(target_os = "linux"), "suite edge reads CPU time from /proc, which only Linux has");
@@ -80,7 +84,7 @@ fn feed(case: Case, door: &Door, callers: &Arc<[Caller]>, settings: &Settings) -
 }
 
 async fn rounds(settings: &Settings, entrants: &[Entrant<'_>], world: &mut World) -> Result<Vec<Edge>> {
-    let mut turns: BTreeMap<(Case, Name), Vec<Turn>> = BTreeMap::new();
+    let mut turns = Turns::new();
     for entrant in entrants {
         eprintln!("{}: warming up {}", entrant.case, entrant.subject.name);
         entrant.fire(settings.plan(Suite::Edge).warm_up, world).await?;
@@ -103,7 +107,7 @@ async fn rounds(settings: &Settings, entrants: &[Entrant<'_>], world: &mut World
             turns.entry((case, name)).or_default().push(turn);
         }
     }
-    Ok(entrants.iter().filter_map(|entrant| Some(row(entrant, turns.get(&entrant.key())?))).collect())
+    Ok(entrants.iter().filter_map(|entrant| row(entrant, &turns)).collect())
 }
 
 /// A subject at the door of one case.
@@ -158,9 +162,32 @@ fn turn(round: &Round, before: [Duration; 3], after: [Duration; 3]) -> Turn {
     }
 }
 
-fn row(entrant: &Entrant, turns: &[Turn]) -> Edge {
+/// A subject's rounds beside those of everybody who does the same.
+fn beside(case: Case, own: &[Turn], turns: &Turns) -> BTreeMap<String, f64> {
+    let mut beside = BTreeMap::new();
+    for ((_, name), others) in turns.iter().filter(|((of, _), _)| *of == case) {
+        let mut compare = |key: String, figure: fn(&Turn) -> f64| {
+            let ratios = own.iter().zip(others).map(|(own, other)| figure(own) / figure(other));
+            let ratios: Vec<f64> = ratios.filter(|ratio| ratio.is_finite() && *ratio > 0.0).collect();
+            if !ratios.is_empty() {
+                let (low, high) = about_median(ratios.iter().copied());
+                beside.insert(format!("{key}_low"), hundredths(low));
+                beside.insert(format!("{key}_high"), hundredths(high));
+                beside.insert(key, thousandths(median(ratios)));
+            }
+        };
+        match name {
+            Name::Direct => compare("rps_over_direct".to_owned(), |turn| turn.rps),
+            name => compare(format!("over_{name}"), |turn| turn.edge),
+        }
+    }
+    beside
+}
+
+fn row(entrant: &Entrant, all: &Turns) -> Option<Edge> {
+    let turns = all.get(&entrant.key())?;
     let middle = |figure: fn(&Turn) -> f64| median(turns.iter().map(figure));
-    Edge {
+    Some(Edge {
         suite: "edge",
         case: entrant.case.to_string(),
         subject: entrant.subject.name.to_string(),
@@ -173,7 +200,8 @@ fn row(entrant: &Entrant, turns: &[Turn]) -> Edge {
         p99_ms: hundredths(middle(|turn| turn.p99)),
         runs: turns.len(),
         spread: hundredths(spread(turns.iter().map(|turn| turn.edge))),
-    }
+        beside: beside(entrant.case, turns, all),
+    })
 }
 
 #[cfg(test)]
@@ -190,5 +218,30 @@ mod tests {
         for (figure, expected) in figures.into_iter().zip([150.0, 200.0, 300.0, 500.0, 5.0, 9.5, 9.9]) {
             assert!((figure - expected).abs() < 1e-6, "{figures:?}");
         }
+    }
+
+    #[test]
+    fn two_subjects_are_compared_in_each_round_and_not_over_the_hour() {
+        let turn = |edge, rps| Turn { edge, gateway: 0.0, postgres: 0.0, rps, p50: 0.0, p95: 0.0, p99: 0.0 };
+        // The machine halves its pace for a round: the medians, 200 and 100, would say 2.
+        let turns = Turns::from([
+            ((Case::Hop, Name::Cauris), vec![turn(120.0, 80.0), turn(240.0, 40.0), turn(200.0, 90.0)]),
+            ((Case::Hop, Name::Js), vec![turn(100.0, 100.0), turn(200.0, 50.0), turn(100.0, 100.0)]),
+            ((Case::Hop, Name::Direct), vec![turn(0.0, 100.0), turn(0.0, 50.0), turn(0.0, 180.0)]),
+            ((Case::Hello, Name::Hono), vec![turn(1.0, 1.0)]),
+        ]);
+        let beside = beside(Case::Hop, &turns[&(Case::Hop, Name::Cauris)], &turns);
+        let expected = [
+            ("over_cauris", 1.0),
+            ("over_cauris_high", 1.0),
+            ("over_cauris_low", 1.0),
+            ("over_js", 1.2),
+            ("over_js_high", 2.0),
+            ("over_js_low", 1.2),
+            ("rps_over_direct", 0.8),
+            ("rps_over_direct_high", 0.8),
+            ("rps_over_direct_low", 0.5),
+        ];
+        assert_eq!(beside, expected.map(|(key, ratio)| (key.to_owned(), ratio)).into());
     }
 }

@@ -81,10 +81,10 @@ struct Settings {
     /// Take in what --json wrote earlier; of two figures of one thing the later file's, or the measured one, counts
     #[arg(long, value_name = "FILE")]
     from: Vec<PathBuf>,
-    /// How often each subject has its turn; cold has --starts [default: 5; ledger and edit: 3]
+    /// How often each subject has its turn; cold has --starts [default: 5; edge: 15; ledger and edit: 3]
     #[arg(long)]
     rounds: Option<usize>,
-    /// How long a turn takes [default: 3; open: 5; ledger: 1]
+    /// How long a turn takes [default: 3; open: 5; edge and ledger: 1]
     #[arg(long)]
     seconds: Option<f64>,
     /// How long each subject is warmed up: before a case, in ledger before each turn [default: 10; open: 5; ledger: 0.75]
@@ -129,7 +129,9 @@ impl Settings {
     /// What was asked for; what was not is the suite's own.
     fn plan(&self, suite: Suite) -> Plan {
         let (rounds, seconds, warm_up, callers) = match suite {
-            Suite::Edge | Suite::Cold | Suite::Size | Suite::Soak | Suite::Scale => (5, 3.0, 10.0, 400),
+            // Many short rounds: two subjects are compared within each.
+            Suite::Edge => (15, 1.0, 10.0, 400),
+            Suite::Cold | Suite::Size | Suite::Soak | Suite::Scale => (5, 3.0, 10.0, 400),
             // Of a quarter of the saturation there have to be enough for a p99.
             Suite::Open => (5, 5.0, 5.0, 400),
             // 27 turns a round: less than four minutes.

@@ -1,5 +1,7 @@
 //! What a run leaves behind: flat rows, the same for `--json` and for the page (see `report/figures.rs`).
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 /// A case of suite `edge` for one subject: medians over the rounds.
@@ -18,6 +20,10 @@ pub struct Edge {
     pub runs: usize,
     /// How far the rounds' `cpu_us` lie apart, as a share of it.
     pub spread: f64,
+    /// `over_js`: the median over the rounds of this subject's CPU beside that of `js` in the same round, with `over_js_low` and
+    /// `over_js_high`, between which it lies. `rps_over_direct`: the same of the answers a second.
+    #[serde(flatten)]
+    pub beside: BTreeMap<String, f64>,
 }
 
 /// A case of suite `ledger` for one subject: medians over the rounds.
@@ -194,6 +200,7 @@ mod tests {
             p99_ms: 1.5,
             runs: 5,
             spread: 0.1,
+            beside: BTreeMap::from([("over_hono".to_owned(), 0.75)]),
         };
         let ledger = Ledger {
             suite: "ledger",
@@ -212,7 +219,8 @@ mod tests {
             rows,
             json!([
                 {"suite": "edge", "case": "hop", "subject": "js", "cpu_us": 75.0, "gateway_cpu_us": 0.0, "pg_cpu_us": 0.5,
-                 "rps": 9000.0, "p50_ms": 0.8, "p95_ms": 1.0, "p99_ms": 1.5, "runs": 5, "spread": 0.1},
+                 "rps": 9000.0, "p50_ms": 0.8, "p95_ms": 1.0, "p99_ms": 1.5, "runs": 5, "spread": 0.1,
+                 "over_hono": 0.75},
                 {"suite": "ledger", "case": "hot/64", "subject": "ours", "tps": 800.0, "pg_cpu_us": 910.5, "p99_ms": 95.25},
                 {"suite": "size", "case": "health", "raw_bytes": 90_000, "gzip_bytes": 36_000},
                 {"suite": "edit", "case": "function", "subject": "cauris", "p50_s": 4.2, "max_s": 4.9, "cpu_s": 3.5, "runs": 3},

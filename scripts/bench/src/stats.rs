@@ -14,6 +14,23 @@ pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     }
 }
 
+/// Between which two samples the median of all that could be lies, with a confidence of about 95 %: the ranks that half the
+/// samples leave room for (the binomial's interval, by its normal approximation). Of few samples, all of them.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a run has some tens of rounds"
+)]
+pub fn about_median(values: impl IntoIterator<Item = f64>) -> (f64, f64) {
+    let mut values: Vec<f64> = values.into_iter().collect();
+    values.sort_by(f64::total_cmp);
+    let count = values.len() as f64;
+    let left_out = ((count - 1.96 * count.sqrt()) / 2.0).max(0.0) as usize;
+    let (low, high) = (values.get(left_out), values.get(values.len().saturating_sub(1 + left_out)));
+    (low.copied().unwrap_or_default(), high.copied().unwrap_or_default())
+}
+
 /// How far the rounds of one figure lie apart, as a share of their median.
 pub fn spread(values: impl IntoIterator<Item = f64> + Clone) -> f64 {
     let middle = median(values.clone());
@@ -35,6 +52,10 @@ pub fn tenths(value: f64) -> f64 {
 
 pub fn hundredths(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
+}
+
+pub fn thousandths(value: f64) -> f64 {
+    (value * 1e3).round() / 1e3
 }
 
 #[cfg(test)]
@@ -77,6 +98,15 @@ mod tests {
     fn a_spread_is_the_range_over_the_median() {
         assert!((spread([90.0, 100.0, 110.0]) - 0.2).abs() < 1e-9);
         assert!(spread([]).abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn a_median_lies_between_the_ranks_of_the_binomial_and_among_few_anywhere() {
+        let numbers = |most: u32| (1..=most).rev().map(f64::from);
+        for (most, expected) in [(1, (1.0, 1.0)), (5, (1.0, 5.0)), (15, (4.0, 12.0)), (30, (10.0, 21.0))] {
+            assert_eq!(about_median(numbers(most)), expected, "{most}");
+        }
+        assert_eq!(about_median([]), (0.0, 0.0));
     }
 
     #[test]

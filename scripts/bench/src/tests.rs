@@ -46,7 +46,7 @@ fn cases_and_subjects_can_be_chosen_by_the_names_of_the_rows() {
 #[test]
 fn each_suite_has_its_own_measure_unless_told_otherwise() {
     let own = parse("bench").expect("it parses");
-    assert_eq!([Suite::Edge, Suite::Ledger, Suite::Edit].map(|suite| own.plan(suite).rounds), [5, 3, 3]);
+    assert_eq!([Suite::Edge, Suite::Ledger, Suite::Edit].map(|suite| own.plan(suite).rounds), [15, 3, 3]);
     let told = parse("bench ledger --rounds 1 --seconds 2 --warmup 0.5").expect("it parses").plan(Suite::Ledger);
     assert_eq!((told.rounds, told.span.as_millis(), told.warm_up.as_millis(), told.callers), (1, 2000, 500, 2000));
 }

@@ -44,7 +44,7 @@ fn alone<'a>(key: &str, row: Option<&'a Figure>) -> Measured<'a> {
 
 fn cpu(figures: &Figures) -> Vec<Line> {
     let edge = |case: &str, subject: &str| figures.find("edge", case, subject);
-    let beside = |case: &str, peer: &str| ratio("cpu_us", edge(case, "cauris"), edge(case, peer));
+    let beside = |case: &str, peer: &str| alone(&format!("over_{peer}"), edge(case, "cauris"));
     let line = |what: &str, bound, measured| Line::new(what, bound, Unit::Times, measured);
     vec![
         line("edge CPU of a wallet transfer, beside the bare proxy", Bound::AtMost(OVER_PROXY), beside(HS256, "proxy")),
@@ -63,7 +63,7 @@ fn cpu(figures: &Figures) -> Vec<Line> {
         line(
             "transfers a second, beside calling the RPC directly",
             Bound::AtLeast(0.8),
-            ratio("rps", edge(HS256, "cauris"), edge(HS256, "direct")),
+            alone("rps_over_direct", edge(HS256, "cauris")),
         ),
     ]
 }

@@ -169,11 +169,20 @@ fn subjects(rows: &[&Figure], layout: &Layout) -> Table {
         let mut line = vec![row.subject().to_owned()];
         line.extend(columns.iter().map(|(_, key, how)| show(row, key, *how)));
         let own = row.number(layout.compared);
-        line.extend(yardsticks.iter().map(|(_, other)| own.map_or("–".to_owned(), |own| HUNDREDTHS(own / other))));
+        line.extend(yardsticks.iter().map(|(name, other)| {
+            let by_round = paired(row, &format!("over_{name}"));
+            by_round.or_else(|| own.map(|own| HUNDREDTHS(own / other))).unwrap_or_else(|| "–".to_owned())
+        }));
         table.push(line);
     }
     beside_direct(rows, layout.suite, &mut table);
     table
+}
+
+/// What was compared round by round, and between what it lies.
+fn paired(row: &Figure, key: &str) -> Option<String> {
+    let number = |end: &str| row.number(&format!("{key}{end}"));
+    Some(format!("{:.2} ({:.2} to {:.2})", number("")?, number("_low")?, number("_high")?))
 }
 
 /// Where no edge at all took part: what share of its calls a subject answers, and what it adds to their latency at a load.
@@ -186,11 +195,14 @@ fn beside_direct(rows: &[&Figure], suite: &str, table: &mut Table) {
         "open" => ("p99 ms over direct", "p99_ms", |own, direct| own - direct),
         _ => return,
     };
-    let compare = |row: &Figure| Some(beside(row.number(key)?, direct(row)?.number(key)?));
+    let compare = |row: &Figure| {
+        let by_round = paired(row, "rps_over_direct");
+        by_round.or_else(|| Some(HUNDREDTHS(beside(row.number(key)?, direct(row)?.number(key)?))))
+    };
     if rows.iter().all(|row| direct(row).is_none()) {
         return;
     }
-    let figures = rows.iter().map(|row| compare(row).map_or_else(|| "–".to_owned(), HUNDREDTHS));
+    let figures = rows.iter().map(|row| compare(row).unwrap_or_else(|| "–".to_owned()));
     for (line, figure) in table.iter_mut().zip(std::iter::once(head.to_owned()).chain(figures)) {
         line.push(figure);
     }

@@ -22,6 +22,17 @@ fn everyone_is_compared_with_the_yardsticks_that_took_part() {
 }
 
 #[test]
+fn what_was_compared_round_by_round_is_no_ratio_of_medians() {
+    let figures = Figures::parse(
+        r#"[{"suite":"edge","case":"hello","subject":"js","cpu_us":40.0,"over_js":1.0,"over_js_low":1.0,"over_js_high":1.0},
+            {"suite":"edge","case":"hello","subject":"cauris","cpu_us":80.0,"over_js":1.25,"over_js_low":1.2,"over_js_high":1.31}]"#,
+    )
+    .expect("rows");
+    let sections = sections(&figures);
+    assert_eq!(sections[0].table[1], ["cauris", "80.0", "1.25 (1.20 to 1.31)"]);
+}
+
+#[test]
 fn where_no_edge_took_part_all_are_compared_with_it_at_the_same_load() {
     let sections = sections(&figures(
         r#"{"suite":"edge","case":"transfer","subject":"direct","cpu_us":0.0,"rps":500.0},

@@ -11,6 +11,7 @@ use axum::extract::ws::{Message, WebSocketUpgrade};
 use axum::extract::{FromRequestParts, State};
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 use xtask::functions::{self, Setup};
@@ -132,11 +133,30 @@ async fn answer(State(journal): State<Journal>, request: Request<Body>) -> Respo
         journal.push(heard.clone());
         times
     };
+    if let Some(unfinished) = unfinished(&heard).await {
+        return unfinished;
+    }
     let known = heard.path.split('?').next().unwrap_or_default().to_owned();
     match known.strip_prefix("/project") {
         Some(path) => project(path, &heard, socket.ok()),
         None => rest(known.strip_prefix("/rest").unwrap_or_default(), times),
     }
+}
+
+/// An ask that says so is heard and never answered, or answered by half: the rest of the text does not come.
+async fn unfinished(heard: &Heard) -> Option<Response> {
+    let said = |word: &str| String::from_utf8_lossy(&heard.body).contains(word);
+    if said("say nothing") {
+        std::future::pending::<()>().await;
+    }
+    let status = match () {
+        () if said("refuse by half") => StatusCode::CONFLICT,
+        () if said("answer by half") => StatusCode::OK,
+        () => return None,
+    };
+    let half = futures_util::stream::iter([Ok::<_, std::convert::Infallible>("{\"code\":\"INSUFF")]);
+    let body = Body::from_stream(half.chain(futures_util::stream::pending()));
+    Some((status, [(header::CONTENT_TYPE, "application/json")], body).into_response())
 }
 
 /// `/say/STATUS/CODE` refuses as PostgREST does, `/first/STATUS/CODE` only the first time, `/page/STATUS` as a proxy does.

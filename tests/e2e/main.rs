@@ -60,6 +60,7 @@ mod sign_in_accounts;
 mod sign_in_keys;
 mod sign_in_links;
 mod sign_in_sessions;
+mod silence;
 mod simulation;
 mod sweeper;
 mod tokens;
@@ -162,6 +163,7 @@ fn main() {
         issuer::tests(),
         conformance::tests(),
         conformance_passing::tests(),
+        silence::tests(),
         conformance_rest::tests(),
     ];
     RUNTIME.spawn(async {

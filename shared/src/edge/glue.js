@@ -58,15 +58,15 @@ export function settle(wait, promise) {
   promise.then((value) => way(wait, 1, value), (error) => way(wait, 0, error));
 }
 
-// Begins something and brings it back: 0 for a failure, 1 for one that took too long, else what `tell` says of the value. What is
-// thrown at once is a failure like any other, and never an exception inside WebAssembly.
+// Begins something and brings it back: 0 for a failure, else what `tell` says of the value. What is thrown at once is a failure
+// like any other, and never an exception inside WebAssembly.
 function bring(wait, tell, begin) {
   const way = back;
-  const lost = (error) => way(wait, error?.name === 'TimeoutError' ? 1 : 0);
+  const lost = () => way(wait, 0);
   try {
     begin().then((value) => way(wait, tell(value), value), lost);
-  } catch (error) {
-    queueMicrotask(() => lost(error));
+  } catch {
+    queueMicrotask(lost);
   }
 }
 
@@ -76,14 +76,37 @@ const told = (response) => response.status * 2 + (response.headers.has('idempote
 // What every question to the database says, made once; who asks, and under which id, is said anew by each.
 const asking = new Headers({ 'content-type': 'application/json' });
 
+// The same, and 1 for what took too long. By a timer of the request's own, which goes with it, and not by an `AbortSignal`: an
+// answer that carries one is pumped by the instance and not by the runtime alone, which makes a transfer a tenth dearer. So what is
+// passed on unread is bounded up to its head. What comes later is wanted by nobody.
+function inTime(wait, timeoutMs, tell, begin) {
+  const way = back;
+  let waits = true;
+  const end = (outcome, value) => {
+    if (!waits) return value?.body?.cancel();
+    waits = false;
+    return way(wait, outcome, value);
+  };
+  setTimeout(() => end(1), timeoutMs);
+  try {
+    begin().then((value) => end(tell(value), value), () => end(0));
+  } catch {
+    queueMicrotask(() => end(0));
+  }
+}
+
 export function post(wait, parts, timeoutMs) {
   const [url, authorization, id, body, traceparent] = parts.split('\0');
-  bring(wait, told, () => {
+  inTime(wait, timeoutMs, told, () => {
     asking.set('authorization', authorization);
     asking.set('x-request-id', id);
     const headers = traceparent ? traced(traceparent) : asking;
-    return fetch(url, { method: 'POST', headers, body, redirect: 'manual', signal: AbortSignal.timeout(timeoutMs) });
+    return fetch(url, { method: 'POST', headers, body, redirect: 'manual' });
   });
+}
+
+export function text(wait, response, timeoutMs) {
+  inTime(wait, timeoutMs, () => 2, () => response.text());
 }
 
 function traced(traceparent) {

@@ -15,6 +15,8 @@ extern "C" {
     fn whole(request: &Request) -> String;
     fn head(request: &Request, room: &mut [u8]) -> u32;
     fn post(wait: u32, parts: &str, timeout_ms: u32);
+    #[wasm_bindgen(js_name = text)]
+    fn text_of(wait: u32, response: &Response, timeout_ms: u32);
     fn body(wait: u32, request: &Request);
     fn fill(bytes: &mut [u8], buffer: &JsValue);
     fn base(joined: &str) -> u32;
@@ -121,7 +123,7 @@ pub struct Told {
     pub response: Response,
 }
 
-/// One RPC: a POST of JSON to the database's gateway.
+/// One RPC: a POST of JSON to the database's gateway. Its head comes within `timeout_ms`, or it is lost.
 pub async fn ask(
     url: &str,
     token: &str,
@@ -142,6 +144,16 @@ pub async fn ask(
             replayed: outcome % 2 == 1,
             response: response.unchecked_into(),
         }),
+    }
+}
+
+/// The text of such an answer, which may take as long.
+pub async fn told_text(response: &Response, timeout_ms: u32) -> Result<String, Lost> {
+    let wait = Wait::begin();
+    text_of(wait.id(), response, timeout_ms);
+    match wait.await {
+        (1, _) => Err(Lost::TimedOut),
+        (_, text) => text.as_string().ok_or(Lost::Unreachable),
     }
 }
 

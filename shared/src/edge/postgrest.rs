@@ -23,8 +23,7 @@ impl Db for Gateway {
     fn rpc<'a>(&'a self, call: Call<'a>) -> Local<'a, Result<DbReply, Silence>> {
         Box::pin(async move {
             let began_ms = js::now_ms();
-            let allowed_ms = self.budget.allows(began_ms, TIMEOUT_MS);
-            let answer = self.ask(call, allowed_ms).await;
+            let answer = self.ask(call, began_ms).await;
             let ill = answer.as_ref().map_or(true, |reply| reply.status >= 500);
             Budget::spend(&self.budget.database, js::now_ms().saturating_sub(began_ms), ill);
             answer.map_err(silence)
@@ -33,7 +32,11 @@ impl Db for Gateway {
 }
 
 impl Gateway {
-    async fn ask(&self, call: Call<'_>, timeout_ms: u32) -> Result<DbReply, Lost> {
+    async fn ask(&self, call: Call<'_>, began_ms: u64) -> Result<DbReply, Lost> {
+        let allowed_ms = self.budget.allows(began_ms, TIMEOUT_MS);
+        if allowed_ms == 0 {
+            return Err(Lost::TimedOut);
+        }
         let config = &self.config;
         let token = match call.who {
             As::User(token) => token,
@@ -42,12 +45,13 @@ impl Gateway {
         };
         let url = [&config.postgrest_url, "/rpc/", call.function].concat();
         let trace = self.traceparent.as_deref();
-        let told = js::ask(&url, token, call.request_id, trace, call.body, timeout_ms).await?;
+        let told = js::ask(&url, token, call.request_id, trace, call.body, allowed_ms).await?;
         let js::Told { status, replayed, response } = told;
         let body = if call.unread && status < 300 {
             Body::Unread(Box::new(response))
         } else {
-            Body::Text(js::read(&response).await?)
+            let spent_ms = u32::try_from(js::now_ms().saturating_sub(began_ms)).unwrap_or(u32::MAX);
+            Body::Text(js::told_text(&response, allowed_ms.saturating_sub(spent_ms)).await?)
         };
         Ok(DbReply { status, replayed, body })
     }

@@ -1,8 +1,9 @@
 //! An object as its names, and the texts behind them: for what is read here and there, a fraction of what a tree or a type of
 //! its own links.
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+use super::reader::{Read, Reader};
 
 /// What is not what it should be: no object, another kind of value, or one name twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,13 +11,14 @@ pub struct Odd;
 
 /// The fields of one object, in its order.
 #[derive(Debug)]
-pub struct Fields<'a>(Vec<(String, &'a RawValue)>);
+pub struct Fields<'a>(Vec<(Cow<'a, str>, &'a str)>);
 
 impl<'a> Fields<'a> {
     /// # Errors
     /// For what is no JSON object.
     pub fn read(bytes: &'a [u8]) -> Result<Self, Odd> {
-        serde_json::from_slice(bytes).map_err(|_| Odd)
+        let text = std::str::from_utf8(bytes).map_err(|_| Odd)?;
+        all(&mut Reader::new(text)).map(Self).map_err(|_| Odd)
     }
 
     /// The JSON behind a name.
@@ -25,7 +27,7 @@ impl<'a> Fields<'a> {
     /// For a name that is there twice: who reads the first, and who reads the last, would read two different objects.
     pub fn get(&self, name: &str) -> Result<Option<&'a str>, Odd> {
         let mut found = self.0.iter().filter(|(own, _)| own == name);
-        let first = found.next().map(|(_, value)| value.get());
+        let first = found.next().map(|(_, value)| *value);
         if found.next().is_some() { Err(Odd) } else { Ok(first) }
     }
 
@@ -34,37 +36,29 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// For another kind of value, and as [`Self::get`].
     pub fn text(&self, name: &str) -> Result<Option<String>, Odd> {
-        self.get(name)?.map_or(Ok(None), |text| super::read(text).map_err(|_| Odd))
+        let Some(value) = self.get(name)?.filter(|value| *value != "null") else { return Ok(None) };
+        let mut reader = Reader::new(value);
+        if reader.peek() != b'"' {
+            return Err(Odd);
+        }
+        reader.string().map(|text| Some(text.into_owned())).map_err(|_| Odd)
     }
 
     /// Names and values as they stand there.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &'a str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.get()))
+        self.0.iter().map(|(name, value)| (&**name, *value))
     }
 }
 
-impl<'de> Deserialize<'de> for Fields<'de> {
-    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
-        reader.deserialize_map(Reader)
+fn all<'a>(reader: &mut Reader<'a>) -> Read<Vec<(Cow<'a, str>, &'a str)>> {
+    let mut all = Vec::new();
+    reader.expect(b'{')?;
+    while reader.more(b'}', all.is_empty())? {
+        all.push((reader.name()?, reader.raw()?));
     }
-}
-
-struct Reader;
-
-impl<'de> Visitor<'de> for Reader {
-    type Value = Fields<'de>;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Fields<'de>, A::Error> {
-        let mut read = Vec::new();
-        while let Some(name) = fields.next_key()? {
-            read.push((name, fields.next_value()?));
-        }
-        Ok(Fields(read))
-    }
+    reader.take();
+    reader.end()?;
+    Ok(all)
 }
 
 #[cfg(test)]

@@ -214,7 +214,7 @@ impl Listener for Moneroo<'_> {
 
     fn hint(&self, notice: &Notice) -> Option<Hint> {
         json::check(&notice.body).ok()?;
-        let Event { event, data } = serde_json::from_slice(&notice.body).ok()?;
+        let Event { event, data } = json::read_bytes(&notice.body).ok()?;
         let status = data.status.unwrap_or_default();
         if !wire::plausible(&data.id) || status.len() > 40 {
             return None;

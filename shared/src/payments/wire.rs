@@ -70,7 +70,7 @@ pub fn stamped(header: &str, now_s: i64) -> Option<(&str, Vec<&str>)> {
 #[must_use]
 pub fn body(bytes: &[u8]) -> Option<Value> {
     json::check(bytes).ok()?;
-    serde_json::from_slice(bytes).ok()
+    json::read_bytes(bytes).ok()
 }
 
 /// The id at a JSON pointer, which is text at one provider and a number at the next.

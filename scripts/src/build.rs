@@ -122,6 +122,9 @@ async fn compile(names: &[&str], profile: Profile) -> Result<Vec<PathBuf>> {
     for name in names {
         cargo = cargo.args(["-p", name]);
     }
+    if profile == Profile::Release {
+        cargo = slim::linker().into_iter().fold(cargo, |cargo, (name, value)| cargo.env(name, value));
+    }
     ensure!(run_to_end(cargo).await?.success(), "the functions do not compile");
     let target = target_dir().await?.join("wasm32-unknown-unknown").join(profile.name());
     let libraries: Vec<_> = names.iter().map(|name| target.join(name.replace('-', "_") + ".wasm")).collect();

@@ -131,6 +131,9 @@ pub async fn worker_build(dir: &Path, place: &Path, profile: Profile, tools: &To
     for (name, value) in tools.build_env() {
         worker_build = worker_build.env(name, value);
     }
+    if profile == Profile::Release {
+        worker_build = slim::linker().into_iter().fold(worker_build, |build, (name, value)| build.env(name, value));
+    }
     output(worker_build).await.with_context(|| format!("{} cannot be bundled", house::shown(dir)))?;
     if profile == Profile::Release {
         slim::shorten(place)?;

@@ -1,6 +1,8 @@
 //! For what ships. What wasm-bindgen exports of crates that nobody here uses: classes that JavaScript could make. An export is a
-//! root, so with them stay their methods, the promises and closures of those, and as much JavaScript again.
+//! root, so with them stay their methods, the promises and closures of those, and as much JavaScript again. The linker is not asked
+//! for them; what it then made is cleared of what tells wasm-bindgen about them.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 
@@ -25,6 +27,14 @@ const CLASSES: [&str; 6] = [
 ];
 /// wasm-bindgen's notes to itself: pairs of texts, of which the second describes what one macro was written on.
 const NOTES: &[u8] = b"__wasm_bindgen_unstable";
+
+/// What cargo must be told, so that it links without them.
+pub fn linker() -> [(&'static str, OsString); 2] {
+    [
+        ("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", house::root().join("scripts/src/slim/linker.sh").into()),
+        ("UNMADE", CLASSES.join(" ").to_ascii_lowercase().into()),
+    ]
+}
 
 /// Rewrites a library where it lies, so that whoever links to the same file, cargo does, sees the same. Once is enough.
 pub fn slim(wasm: &Path) -> Result<()> {
@@ -91,6 +101,10 @@ fn holds(text: &[u8], part: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::process::Command;
+
     use super::wasm::text;
     use super::*;
 
@@ -123,6 +137,32 @@ mod tests {
         let slim = module(&[("memory", 0), ("fetch", 300), (&long, 9)], &["fetch", &long]);
         assert_eq!(without_classes(&fat).as_deref(), Some(&*slim));
         assert_eq!(without_classes(&slim).as_deref(), Some(&*slim), "once is enough");
+    }
+
+    #[test]
+    fn the_linker_is_asked_for_everything_but_those_classes() {
+        let dir = tempfile::tempdir().unwrap();
+        let linker = dir.path().join("rust-lld");
+        fs::write(&linker, "#!/bin/sh\nprintf '%s\\n' \"$@\"\n").unwrap();
+        fs::set_permissions(&linker, Permissions::from_mode(0o755)).unwrap();
+        let [(_, script), (name, classes)] = super::linker();
+        let asked = [
+            "-flavor",
+            "wasm",
+            "--export",
+            "fetch_1",
+            "--export",
+            "__wbg_r2range_free_2",
+            "--export",
+            "a b",
+            "x.o",
+            "-O2",
+        ];
+        let path = std::env::join_paths([dir.path(), Path::new("/usr/bin"), Path::new("/bin")]).unwrap();
+        let told = Command::new(script).args(asked).env(name, classes).env("PATH", path).output().unwrap();
+        let told = String::from_utf8(told.stdout).unwrap();
+        let expected = ["-flavor", "wasm", "--export=fetch_1", "--export=a b", "x.o", "-O2"];
+        assert_eq!(told.lines().collect::<Vec<_>>(), expected);
     }
 
     #[test]

@@ -1,12 +1,11 @@
 //! Who is asking, decided from the token alone. The key is chosen by configuration and key id; a token's `alg` is only
 //! compared, never believed. Signatures that need WebCrypto are checked by `edge::tokens`; every rule is here.
 
-use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use crate::json;
-use crate::json::{Fields, Odd};
+use crate::json::{self, Fields, Odd};
 use crate::secret::{Secret, hmac_verifies};
+use crate::text;
 
 /// Clocks may differ by this much (contracts/README, section 2).
 const SKEW_S: i64 = 30;
@@ -53,8 +52,8 @@ impl Issuer {
     #[must_use]
     pub fn public_keys(jwks: &str) -> Vec<PublicKey> {
         let set = Fields::read(jwks.as_bytes()).ok().and_then(|set| set.get("keys").ok().flatten());
-        let keys = json::read::<Vec<&RawValue>>(set.unwrap_or(jwks)).unwrap_or_default();
-        keys.into_iter().filter_map(|jwk| Self::public_key(jwk.get())).collect()
+        let keys = json::items(set.unwrap_or(jwks)).unwrap_or_default();
+        keys.into_iter().filter_map(Self::public_key).collect()
     }
 
     fn public_key(jwk: &str) -> Option<PublicKey> {
@@ -114,7 +113,7 @@ struct Parts<'a> {
 
 impl<'a> Parts<'a> {
     fn of(token: &'a str) -> Result<Self, Why> {
-        let (signed, signature) = token.rsplit_once('.').ok_or(Why::Malformed)?;
+        let (signed, signature) = text::rsplit_once(token, ".").ok_or(Why::Malformed)?;
         let (header, claims) = signed.split_once('.').filter(|(_, rest)| !rest.contains('.')).ok_or(Why::Malformed)?;
         let bytes = |part| decoded(part).ok_or(Why::Malformed);
         let (header, claims, signature) = (bytes(header)?, bytes(claims)?, bytes(signature)?);
@@ -207,16 +206,16 @@ pub fn after_signature(token: &str, issuer: &Issuer, now_s: i64) -> Result<Verif
 fn time(claims: &Fields<'_>, name: &str) -> Result<Option<i64>, Why> {
     const LAST_S: i64 = 8_210_266_876_799;
     let Some(raw) = claims.get(name)? else { return Ok(None) };
-    #[expect(clippy::cast_possible_truncation, reason = "stops at the ends, which are far outside")]
-    let whole = |_| json::read::<f64>(raw).map(|seconds| seconds as i64);
-    let seconds = json::read::<i64>(raw).or_else(whole).map_err(|_| Why::Malformed)?;
+    let seconds = json::whole(raw)?;
     if (-LAST_S..=LAST_S).contains(&seconds) { Ok(Some(seconds)) } else { Err(Why::Malformed) }
 }
 
 /// For whom the token is: one or many.
 fn audience(claims: &Fields<'_>) -> Result<Vec<String>, Why> {
     match claims.get("aud")? {
-        Some(many) if many.starts_with('[') => json::read(many).map_err(|_| Why::Malformed),
+        Some(many) if many.starts_with('[') => {
+            Ok(json::items(many)?.into_iter().map(json::string).collect::<Result<_, _>>()?)
+        }
         _ => Ok(claims.text("aud")?.into_iter().collect()),
     }
 }

@@ -4,11 +4,8 @@ use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
 use crate::error::{ApiError, COMMON_RPC_CODES, DATABASE_TIMEOUT, Details, Problem, UNAUTHENTICATED, UNAVAILABLE};
-use crate::json;
+use crate::json::{self, Fields};
 
 pub type Local<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
@@ -76,13 +73,20 @@ pub enum Verdict {
     Error(ApiError),
 }
 
-#[derive(Deserialize)]
 struct Upstream<'a> {
     code: String,
     message: Option<String>,
-    #[serde(borrow)]
-    details: Option<&'a RawValue>,
+    details: Option<&'a str>,
     hint: Option<String>,
+}
+
+impl<'a> Upstream<'a> {
+    fn read(body: &'a str) -> Option<Self> {
+        let no = Fields::read(body.as_bytes()).ok()?;
+        let text = |name| no.text(name).ok();
+        let details = no.get("details").ok()?.filter(|details| *details != "null");
+        Some(Self { code: text("code")??, message: text("message")?, details, hint: text("hint")? })
+    }
 }
 
 /// Reads a refusal of the gateway. Declared codes pass unchanged; everything else is ours.
@@ -91,7 +95,7 @@ struct Upstream<'a> {
 #[must_use]
 #[inline(never)] // Most answers are no refusals; see `edge::apart`.
 pub fn verdict(status: u16, body: &str, declared: &[&str]) -> Verdict {
-    let Ok(no) = json::read::<Upstream>(body) else {
+    let Some(no) = Upstream::read(body) else {
         return Verdict::Error(if status >= 502 {
             UNAVAILABLE.into()
         } else {
@@ -102,7 +106,7 @@ pub fn verdict(status: u16, body: &str, declared: &[&str]) -> Verdict {
         return Verdict::Error(ApiError::Refused(Box::new(Problem {
             status,
             message: no.message.unwrap_or_default(),
-            details: no.details.map_or_else(Details::default, |details| unfold(details.get())),
+            details: no.details.map_or_else(Details::default, unfold),
             hint: no.hint,
             retry_after: (status == 429 || status == 503 || no.code == "IDEMPOTENCY_IN_PROGRESS").then_some(1),
             code: no.code,
@@ -123,8 +127,7 @@ pub fn verdict(status: u16, body: &str, declared: &[&str]) -> Verdict {
 
 /// `core.refuse` sends JSON details as text, because PostgREST types them so.
 fn unfold(details: &str) -> Details {
-    let folded = json::read::<String>(details).ok();
-    let text = folded.filter(|text| json::read::<&RawValue>(text).is_ok());
+    let text = json::string(details).ok().filter(|text| json::is_json(text));
     Details::of_json(text.unwrap_or_else(|| details.to_owned()))
 }
 

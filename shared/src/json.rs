@@ -13,7 +13,7 @@ mod reader;
 mod strict;
 mod wrong;
 
-pub use fields::{Fields, Odd};
+pub use fields::{Fields, Odd, is_json, items, string, whole};
 use reader::Reader;
 pub use wrong::Wrong;
 

@@ -12,6 +12,7 @@ use crate::contract::{Auth, Spec};
 use crate::cx::Cx;
 use crate::db::Local;
 use crate::error::{Answer, ApiError, Details, Problem, RATE_LIMITED, UNAVAILABLE};
+use crate::text;
 
 mod classes;
 mod tally;
@@ -122,7 +123,7 @@ fn half(front: [u16; 4]) -> String {
 #[must_use]
 pub fn provider(named: Option<&str>, invoked_as: &str, known: &[&'static str]) -> &'static str {
     let named = named.and_then(|named| known.iter().find(|name| **name == named));
-    named.or_else(|| known.iter().find(|name| invoked_as.contains(**name))).copied().unwrap_or("unknown")
+    named.or_else(|| known.iter().find(|name| text::contains(invoked_as, name))).copied().unwrap_or("unknown")
 }
 
 /// A key from what stands in a request: e-mails and codes go nowhere but into a hash.

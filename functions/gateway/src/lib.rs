@@ -6,6 +6,7 @@
 
 use shared::edge::{self, Request, Response, Service};
 use shared::error::{NOT_AVAILABLE, NOT_FOUND};
+use shared::text;
 use worker::{Context, Env, event};
 
 /// Who signs people in where no Supabase project does.
@@ -86,7 +87,8 @@ fn below<'a>(path: &'a str, prefix: &str) -> Option<&'a str> {
 
 /// From the first slash after the host on, query included.
 fn path_of(url: &str) -> &str {
-    url.split_once("://").and_then(|(_, rest)| rest.find('/').map(|at| &rest[at..])).unwrap_or("/")
+    let (_, rest) = text::split_once(url, "://").unwrap_or_default();
+    rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/")
 }
 
 /// `/functions/v1/wallet-operations/sub?x=1` is `FN_WALLET_OPERATIONS`.
@@ -95,7 +97,8 @@ fn binding_of(path: &str) -> Option<String> {
     let name = rest.split(['/', '?']).next()?;
     let shaped = (1..=63).contains(&name.len())
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-    shaped.then(|| format!("FN_{}", name.to_ascii_uppercase().replace('-', "_")))
+    let written = |byte: u8| if byte == b'-' { '_' } else { char::from(byte.to_ascii_uppercase()) };
+    shaped.then(|| "FN_".chars().chain(name.bytes().map(written)).collect())
 }
 
 #[cfg(test)]

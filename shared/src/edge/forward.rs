@@ -84,10 +84,17 @@ pub async fn forward(req: &Request, env: &Env, binding: &str) -> Option<Response
 /// when the upstream resolves it.
 fn climbs(path: &str) -> bool {
     let path = path.split(['?', '#']).next().unwrap_or_default();
-    path.split(['/', '\\']).any(|segment| {
-        let dots = segment.len() <= 6 && (segment.starts_with('.') || segment.starts_with('%'));
-        dots && matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..")
-    })
+    path.split(['/', '\\']).any(is_dots)
+}
+
+/// One dot or two, however they are written.
+fn is_dots(segment: &str) -> bool {
+    let mut rest = segment;
+    let mut dots = 0_u8;
+    while let Some(after) = ["%2e", "%2E", "."].iter().find_map(|dot| rest.strip_prefix(dot)).filter(|_| dots < 3) {
+        (rest, dots) = (after, dots + 1);
+    }
+    rest.is_empty() && matches!(dots, 1 | 2)
 }
 
 #[cfg(test)]

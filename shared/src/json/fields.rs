@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use super::number::Number;
 use super::reader::{Read, Reader};
 
 /// What is not what it should be: no object, another kind of value, or one name twice.
@@ -17,8 +18,7 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// For what is no JSON object.
     pub fn read(bytes: &'a [u8]) -> Result<Self, Odd> {
-        let text = std::str::from_utf8(bytes).map_err(|_| Odd)?;
-        all(&mut Reader::new(text)).map(Self).map_err(|_| Odd)
+        alone(std::str::from_utf8(bytes).map_err(|_| Odd)?, all).map(Self)
     }
 
     /// The JSON behind a name.
@@ -36,12 +36,7 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// For another kind of value, and as [`Self::get`].
     pub fn text(&self, name: &str) -> Result<Option<String>, Odd> {
-        let Some(value) = self.get(name)?.filter(|value| *value != "null") else { return Ok(None) };
-        let mut reader = Reader::new(value);
-        if reader.peek() != b'"' {
-            return Err(Odd);
-        }
-        reader.string().map(|text| Some(text.into_owned())).map_err(|_| Odd)
+        self.get(name)?.filter(|value| *value != "null").map(string).transpose()
     }
 
     /// Names and values as they stand there.
@@ -57,8 +52,58 @@ fn all<'a>(reader: &mut Reader<'a>) -> Read<Vec<(Cow<'a, str>, &'a str)>> {
         all.push((reader.name()?, reader.raw()?));
     }
     reader.take();
-    reader.end()?;
     Ok(all)
+}
+
+/// What `read` makes of a text that is one value and nothing else.
+fn alone<'a, T>(text: &'a str, read: impl FnOnce(&mut Reader<'a>) -> Read<T>) -> Result<T, Odd> {
+    let mut reader = Reader::new(text);
+    reader.peek();
+    read(&mut reader).and_then(|value| reader.end().map(|()| value)).map_err(|_| Odd)
+}
+
+/// Whether a text is one value, of any kind.
+#[must_use]
+pub fn is_json(text: &str) -> bool {
+    alone(text, Reader::skip).is_ok()
+}
+
+/// A text.
+///
+/// # Errors
+/// For another kind of value.
+pub fn string(text: &str) -> Result<String, Odd> {
+    alone(text, |reader| reader.string().map(Cow::into_owned))
+}
+
+/// The values of a list, as they stand there.
+///
+/// # Errors
+/// For another kind of value.
+pub fn items(text: &str) -> Result<Vec<&str>, Odd> {
+    alone(text, |reader| {
+        let mut all = Vec::new();
+        reader.expect(b'[')?;
+        while reader.more(b']', all.is_empty())? {
+            all.push(reader.raw()?);
+        }
+        reader.take();
+        Ok(all)
+    })
+}
+
+/// A number without what it has behind its point; those that are further out than integers go become the last of them.
+///
+/// # Errors
+/// For another kind of value, and for what no float can hold.
+pub fn whole(text: &str) -> Result<i64, Odd> {
+    let number = alone(text, Reader::number)?;
+    Ok(match number {
+        Number::Natural(number) => i64::try_from(number).unwrap_or(i64::MAX),
+        Number::Negative(number) => number,
+        #[expect(clippy::cast_possible_truncation, reason = "stops at the ends")]
+        Number::Float(number) => number as i64,
+    })
 }
 
 #[cfg(test)]
@@ -74,6 +119,30 @@ mod tests {
         assert_eq!((fields.text("none"), fields.text("absent")), (Ok(None), Ok(None)));
         assert_eq!(fields.text("n"), Err(Odd), "a number is no text");
         assert_eq!(fields.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["a", "n", "deep", "none"]);
+    }
+
+    #[test]
+    fn a_value_alone_is_read_by_its_kind() {
+        assert_eq!((string(r#" "\u0061" "#), string("1"), string("\"a\" 1")), (Ok("a".to_owned()), Err(Odd), Err(Odd)));
+        assert_eq!((items(" [1, [2,3] , {}] "), items("[]")), (Ok(vec!["1", "[2,3]", "{}"]), Ok(vec![])));
+        assert_eq!((items("[1,]"), items("{}"), items("[1]]")), (Err(Odd), Err(Odd), Err(Odd)));
+        assert!(is_json("{\"a\":[null]} ") && !is_json("{} {}") && !is_json(""));
+    }
+
+    #[test]
+    fn a_number_is_read_whole_and_stops_where_integers_end() {
+        for (text, number) in [
+            ("5", Ok(5)),
+            ("-5.9", Ok(-5)),
+            ("1.7e9", Ok(1_700_000_000)),
+            ("9223372036854775808", Ok(i64::MAX)),
+            ("-1e30", Ok(i64::MIN)),
+            ("1e400", Err(Odd)),
+            ("\"5\"", Err(Odd)),
+            ("null", Err(Odd)),
+        ] {
+            assert_eq!(whole(text), number, "{text}");
+        }
     }
 
     #[test]

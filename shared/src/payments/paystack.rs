@@ -52,7 +52,7 @@ impl<'a> Paystack<'a> {
 fn reference_taken(answer: &Incoming) -> bool {
     let body = json::read::<Value>(&answer.body).unwrap_or_default();
     let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
-    text("code") == "duplicate_reference" || text("message").contains("duplicate transaction reference")
+    text("code") == "duplicate_reference" || crate::text::contains(&text("message"), "duplicate transaction reference")
 }
 
 #[derive(Deserialize)]

@@ -8,6 +8,7 @@ use super::Back;
 use crate::edge::js::{self, Head};
 use crate::edge::{config, cors};
 use crate::error::{ApiError, METHOD_NOT_ALLOWED, Refusal, UNAVAILABLE};
+use crate::text;
 
 const NO_SUCH_PAGE: Refusal = Refusal::new(404, "NOT_FOUND", "no such page");
 /// Its own scripts and styles, its own host to try a call on, and nobody's frame.
@@ -66,7 +67,7 @@ fn kind(name: &str) -> Option<&'static str> {
     if !plain || name.starts_with('.') {
         return None;
     }
-    match name.rsplit_once('.')?.1 {
+    match text::rsplit_once(name, ".")?.1 {
         "html" => Some("text/html; charset=utf-8"),
         "js" => Some("text/javascript; charset=utf-8"),
         "css" => Some("text/css; charset=utf-8"),

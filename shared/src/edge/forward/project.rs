@@ -9,6 +9,7 @@ use super::relay::{self, Onward};
 use super::{Back, climbs};
 use crate::edge::{config, cors, js, task};
 use crate::error::{Answer, ApiError, BAD_JSON, NOT_FOUND, PAYLOAD_TOO_LARGE, UNAVAILABLE};
+use crate::text;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Service {
@@ -70,7 +71,7 @@ async fn passed(
     let guard = match service {
         Service::Storage => cors::FILES,
         // Published keys say themselves how long they may be kept; a session is kept by nobody.
-        Service::Auth if !path.contains("/.well-known/") => cors::PRIVATE,
+        Service::Auth if !text::contains(path, "/.well-known/") => cors::PRIVATE,
         Service::Auth | Service::Realtime => cors::GUARD,
     };
     Ok(relay::back(back, &response, None, guard))

@@ -2,8 +2,6 @@
 //!
 //! Sources: PostgREST docs/references/errors; platform/supabase.md, section 3 and section 7 line 9.
 
-use serde::Deserialize;
-
 use crate::error::{
     ApiError, DATABASE_TIMEOUT, FORBIDDEN, METHOD_NOT_ALLOWED, PAYLOAD_TOO_LARGE, RATE_LIMITED, Refusal,
     UNAUTHENTICATED, UNAVAILABLE, UNSUPPORTED_MEDIA_TYPE,
@@ -25,19 +23,13 @@ pub enum Said {
     Again(Option<ApiError>),
 }
 
-#[derive(Deserialize)]
-struct Upstream {
-    code: String,
-    message: Option<String>,
-}
-
 /// Reads an answer of 400 and above.
 #[must_use]
 pub fn said(status: u16, body: &str) -> Said {
-    let Ok(no) = json::read::<Upstream>(body) else {
+    let Some((code, message)) = refusal(body) else {
         return Said::Refused(in_its_place(status).into());
     };
-    match no.code.as_str() {
+    match code.as_str() {
         // The schema cache is one migration behind, or is being read.
         "PGRST202" | "PGRST204" | "PGRST205" => Said::Again(None),
         "PGRST001" | "PGRST002" => Said::Again(Some(UNAVAILABLE.into())),
@@ -47,11 +39,17 @@ pub fn said(status: u16, body: &str) -> Said {
         // Its details quote the values of the row that is in the way.
         "23505" => without_details(body).map_or(Said::Pass, Said::Instead),
         code if status >= 500 && is_sqlstate(code) => {
-            let cause = format!("gateway {status} {code}: {}", no.message.unwrap_or_default());
+            let cause = format!("gateway {status} {code}: {}", message.unwrap_or_default());
             Said::Refused(if is_outage(code) { UNAVAILABLE.into() } else { ApiError::internal(cause) })
         }
         _ => Said::Pass,
     }
+}
+
+/// PostgREST's code, and its message.
+fn refusal(body: &str) -> Option<(String, Option<String>)> {
+    let no = Fields::read(body.as_bytes()).ok()?;
+    Some((no.text("code").ok()??, no.text("message").ok()?))
 }
 
 fn is_sqlstate(code: &str) -> bool {

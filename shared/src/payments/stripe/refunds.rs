@@ -69,7 +69,7 @@ impl Payouts for Stripe<'_> {
             amount: (read.amount > 0).then_some(read.amount),
             currency: read.currency.to_ascii_uppercase(),
             // A refund does not say; it is of the same mode as the key that may see it.
-            environment: if self.key.contains("_live_") { "live" } else { "sandbox" }.to_owned(),
+            environment: if crate::text::contains(self.key, "_live_") { "live" } else { "sandbox" }.to_owned(),
             claim: wire::claim(read.metadata.as_ref()),
         })
     }

@@ -11,10 +11,12 @@ mod fields;
 mod number;
 mod reader;
 mod strict;
+mod tree;
 mod wrong;
 
 pub use fields::{Fields, Odd, is_json, items, string, whole};
 use reader::Reader;
+pub use tree::{Object, Tree, object, some_object, some_tree, tree};
 pub use wrong::Wrong;
 
 /// Reads what another service said: what `serde_json::from_str` reads, and nothing else.

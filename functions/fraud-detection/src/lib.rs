@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 use shared::edge::{self, Answer, Anyone, ApiError, Cx, Reply, Request, Response};
 use shared::error::{IDENTITY_MISMATCH, UNAUTHENTICATED};
+use shared::json::Tree;
 use shared::money::{Amount, Currency};
 use uuid::Uuid;
 use wire::{Ask, CONTRACT};
@@ -46,14 +47,14 @@ shared::fetch! {
 }
 
 /// The body is read after the caller is known: a stranger is told that he is one, whatever he sent.
-async fn handle(cx: Cx<Anyone>, body: Value) -> Answer<Reply> {
+async fn handle(cx: Cx<Anyone>, Tree(body): Tree) -> Answer<Reply> {
     let user = match (cx.caller.internal, &cx.caller.user) {
         (true, _) => None,
         (false, Some(user)) => Some(user.id),
         (false, None) => return Err(UNAUTHENTICATED.into()),
     };
     let movement = movement(shared::json::parse(shared::json::text(&body).as_bytes())?)?;
-    let scored: Value = match (user, movement.user_id) {
+    let Tree(scored) = match (user, movement.user_id) {
         (Some(id), Some(named)) if id != named => return Err(IDENTITY_MISMATCH.into()),
         (Some(_), _) => cx.rpc_read("fraud_detection", &movement).await?,
         (None, Some(_)) => cx.service("fraud_detection", &movement).await?,
@@ -80,7 +81,7 @@ fn movement(ask: Ask) -> Answer<Movement> {
         }
         Some(_) => return Err(ApiError::invalid("metadata.currency", "must be a string")),
     };
-    if shared::json::text(&Value::Object(metadata)).len() > MAX_BYTES {
+    if shared::json::text(&Value::Object(metadata.0)).len() > MAX_BYTES {
         return Err(ApiError::invalid("metadata", "must be at most 2 KiB"));
     }
     let Ask { user_id, amount, recipient_id, method, .. } = ask;
@@ -102,7 +103,7 @@ mod tests {
     }
 
     fn call(caller: Anyone, db: &Rc<FakeDb>, body: Value) -> Answer<Reply> {
-        block_on(handle(anyone(caller, db, &Rc::default()), body))
+        block_on(handle(anyone(caller, db, &Rc::default()), Tree(body)))
     }
 
     fn refused(caller: Anyone, body: Value) -> (u16, String) {

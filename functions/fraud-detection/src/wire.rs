@@ -3,9 +3,9 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Map, Value};
 use shared::contract::{Anyone, Contract, Limit};
 use shared::error::{IDENTITY_MISMATCH, UNAUTHENTICATED};
+use shared::json::Object;
 use shared::money::Amount;
 use shared::wire::{Wire, told};
 use uuid::Uuid;
@@ -27,7 +27,7 @@ pub struct Ask {
     /// At most 2 KiB.
     pub transaction_id: Option<String>,
     /// Only `currency` counts; the rest is the caller's own note. At most 2 KiB.
-    pub metadata: Option<Map<String, Value>>,
+    pub metadata: Option<Object>,
 }
 
 /// Bare, as it always was.

@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::{Object, Tree};
 use crate::money::{Amount, Currency};
 use crate::text;
 
@@ -106,9 +107,18 @@ fn agree<T: DeserializeOwned + PartialEq + Debug>(text: &str) {
     }
 }
 
+/// Ours of any shape beside serde_json's.
+fn agree_on_tree(text: &str) {
+    let (tree, value) = (super::read::<Tree>(text), super::read::<Value>(text));
+    assert_eq!(tree.map(|tree| tree.0), value, "{text}");
+    let (object, map) = (super::read::<Option<Object>>(text), super::read::<Option<Map<String, Value>>>(text));
+    assert_eq!(object.map(|object| object.map(|object| object.0)), map, "{text}");
+}
+
 fn agree_on_all(text: &str) {
     agree::<Whole>(text);
     agree::<Value>(text);
+    agree_on_tree(text);
     agree::<Kind>(text);
     agree::<Tagged>(text);
     agree::<Either>(text);

@@ -8,6 +8,7 @@ pub mod wire;
 use serde_json::{Map, Value, json};
 use shared::edge::{self, Answer, Cx, Reply, Request, Response, User};
 use shared::error::NOT_CONFIGURED;
+use shared::json::Tree;
 use shared::payments::checkout::{self, Payment};
 use shared::payments::{checkout_at, confirm, gateway};
 use wire::CONTRACT;
@@ -24,7 +25,7 @@ shared::fetch! {
     }
 }
 
-async fn handle(cx: Cx<User>, body: Value) -> Answer<Reply> {
+async fn handle(cx: Cx<User>, Tree(body): Tree) -> Answer<Reply> {
     let ask = match ask::read(&cx.world.invoked_as, body)? {
         ask::Wish::Pay(ask) => *ask,
         ask::Wish::Look(payment_id) => {
@@ -80,7 +81,7 @@ mod tests {
     use shared::testing::{ALICE, FakeDb, FakeHttp, alice, alice_pays, block_on};
 
     fn code(body: &Value) -> String {
-        block_on(handle(alice(&FakeDb::unreachable()), body.clone())).unwrap_err().problem().code
+        block_on(handle(alice(&FakeDb::unreachable()), Tree(body.clone()))).unwrap_err().problem().code
     }
 
     #[test]
@@ -120,7 +121,7 @@ mod tests {
         let http =
             FakeHttp::answers(&[Ok((201, json!({ "data": { "id": "py_1", "checkout_url": "https://pay/py_1" } })))]);
         let body = json!({ "purpose": "ride", "purpose_id": ALICE, "metadata": { "order_id": "victim" } });
-        assert_eq!(block_on(handle(alice_pays(&db, &http), body)).unwrap().status, 201);
+        assert_eq!(block_on(handle(alice_pays(&db, &http), Tree(body))).unwrap().status, 201);
         let sent: Value = serde_json::from_str(http.sent.borrow()[0].body.as_deref().unwrap()).unwrap();
         assert_eq!((&sent["metadata"]["intent_id"], &sent["amount"]), (&json!("p-1"), &json!(500)));
         assert_eq!(sent["metadata"].get("order_id"), None, "a client's metadata never reaches the provider");

@@ -74,7 +74,7 @@ pub struct Ask {
     #[serde(default)]
     pub methods: Vec<String>,
     /// At most 10 texts of 200 characters, for your own use: nothing is decided by them.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "shared::json::object")]
     pub metadata: Map<String, Value>,
     pub plan_id: Option<String>,
     pub test_id: Option<String>,

@@ -1,6 +1,7 @@
 //! Starting a payment: our row first, then the provider, then its id on our row. A crash between any two of them leaves
 //! a row that the signed tag or the sweep can reconcile.
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -9,6 +10,7 @@ use crate::contract::User;
 use crate::cx::Cx;
 use crate::error::{Answer, ApiError, PROVIDER_ERROR, PROVIDER_TIMEOUT, UNAVAILABLE};
 use crate::http::Lost;
+use crate::json;
 use crate::payments::confirm;
 
 /// What may be paid for. `order`, `escrow` and `subscription` are not offered yet: 404 `NOT_FOUND`.
@@ -74,7 +76,7 @@ pub struct Payment {
     /// Digits: whom a request to a phone asks.
     phone: Option<String>,
     /// What the payer's page needs, such as `client_secret`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::object")]
     pub data: Map<String, Value>,
     /// False when an open payment, or the answer to an earlier request, is returned again.
     #[serde(skip)]
@@ -171,7 +173,7 @@ fn default_methods(currency: &str) -> Vec<String> {
 
 /// Marks the row. If even that fails the sweep will find it `initiating` and treat it as `unknown`.
 async fn give_up(cx: &Cx<User>, payment: &Payment, status: &str, no: crate::error::Refusal) -> ApiError {
-    let marked = cx.service::<Value>("payment_mark", &json!({ "payment_id": payment.id, "status": status })).await;
+    let marked = cx.service::<IgnoredAny>("payment_mark", &json!({ "payment_id": payment.id, "status": status })).await;
     marked.err().unwrap_or_else(|| no.with(json!({ "payment_id": payment.id, "status": status })))
 }
 

@@ -8,6 +8,7 @@ use super::{Gateway, Lookup, Reference, Truth, call, gateway};
 use crate::contract::User;
 use crate::cx::Cx;
 use crate::error::{Answer, NOT_CONFIGURED};
+use crate::json;
 use crate::wire::Yes;
 
 /// What a confirmation came to.
@@ -61,6 +62,7 @@ pub struct Own {
     /// What the wallet of the payment's currency holds, minor units.
     pub balance: Option<i64>,
     /// id, status, amount, fee, currency, created_at, settlement.
+    #[serde(deserialize_with = "json::object")]
     pub payment: Map<String, Value>,
     /// The provider did not answer: this is what we knew before.
     #[serde(skip)]

@@ -72,6 +72,7 @@ struct Charge {
     status: String,
     amount: Box<RawValue>,
     currency: String,
+    #[serde(default, deserialize_with = "json::some_tree")]
     next_action: Option<Value>,
 }
 

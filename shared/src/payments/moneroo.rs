@@ -87,6 +87,7 @@ pub(super) struct Verified {
     amount: Box<RawValue>,
     currency: CurrencyField,
     environment: Option<String>,
+    #[serde(default, deserialize_with = "json::some_object")]
     metadata: Option<Map<String, Value>>,
 }
 

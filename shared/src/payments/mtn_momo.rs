@@ -15,7 +15,7 @@ use super::{
     called_back, decimal, form, orange_money, wire,
 };
 use crate::http::{Incoming, Outgoing};
-use crate::json;
+use crate::json::{self, Fields};
 
 const NAME: &str = "mtn_momo";
 const STATUSES: [&str; 3] = ["PENDING", "SUCCESSFUL", "FAILED"];
@@ -66,10 +66,11 @@ struct Told<'a> {
     #[serde(borrow)]
     amount: &'a RawValue,
     currency: String,
-    #[serde(rename = "externalId")]
+    #[serde(rename = "externalId", default, deserialize_with = "json::some_tree")]
     external_id: Option<Value>,
     status: String,
     /// Text, or an object with a code.
+    #[serde(default, deserialize_with = "json::some_tree")]
     reason: Option<Value>,
 }
 
@@ -88,8 +89,8 @@ impl Told<'_> {
 }
 
 fn already_exists(body: &str) -> bool {
-    let code = json::read::<Value>(body).ok();
-    code.is_some_and(|body| body.get("code").and_then(Value::as_str) == Some("RESOURCE_ALREADY_EXIST"))
+    let code = Fields::read(body.as_bytes()).and_then(|body| body.text("code"));
+    code.is_ok_and(|code| code.as_deref() == Some("RESOURCE_ALREADY_EXIST"))
 }
 
 impl Gateway for MtnMomo<'_> {

@@ -108,6 +108,7 @@ struct Confirmed<'a> {
     #[serde(borrow)]
     invoice: Invoice<'a>,
     /// A list when it is empty, as PHP has it.
+    #[serde(default, deserialize_with = "json::some_tree")]
     custom_data: Option<Value>,
 }
 

@@ -11,7 +11,7 @@ use super::{
     wire,
 };
 use crate::http::{Incoming, Outgoing};
-use crate::json;
+use crate::json::{self, Tree};
 use crate::secret::{Secret, hmac512_matches};
 
 const EVENTS: [&str; 8] = [
@@ -50,7 +50,7 @@ impl<'a> Paystack<'a> {
 
 /// A reference is used once: this one exists.
 fn reference_taken(answer: &Incoming) -> bool {
-    let body = json::read::<Value>(&answer.body).unwrap_or_default();
+    let body = json::read::<Tree>(&answer.body).unwrap_or_default().0;
     let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
     text("code") == "duplicate_reference" || crate::text::contains(&text("message"), "duplicate transaction reference")
 }

@@ -4,18 +4,20 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
+use serde_json::value::RawValue;
 
 use super::{Listener, Lookup, Notice, Payout, Reference, Subject, confirm, payouts};
 use crate::contract::Provider;
 use crate::cx::{Cx, Reply};
 use crate::error::{Answer, ApiError, BAD_JSON, INVALID_SIGNATURE, NOT_CONFIGURED};
+use crate::json;
 
 #[derive(Deserialize)]
 struct Stored {
     duplicate: bool,
-    #[serde(default)]
-    reference: Value,
+    /// What to ask about; none of an event that says nothing new.
+    reference: Option<Box<RawValue>>,
 }
 
 /// Verifies with `gateway`, and asks among `gateways` what became of the payment that it speaks of.
@@ -38,8 +40,8 @@ pub async fn receive(cx: &Cx<Provider>, gateway: &dyn Listener, gateways: Lookup
     });
     let Stored { duplicate, reference } = cx.service("payment_event", &event).await?;
     // Known news is worth a question only while Postgres says so, by naming what to ask about.
-    if !duplicate || !reference.is_null() {
-        look(cx, gateways, gateway.name(), (hint.subject, &hint.payment_id), reference)?;
+    if !duplicate || reference.is_some() {
+        look(cx, gateways, gateway.name(), (hint.subject, &hint.payment_id), reference.as_deref())?;
     }
     Reply::json(200, &json!({ "success": true, "received": true }))
 }
@@ -52,16 +54,17 @@ fn look(
     gateways: Lookup,
     provider: &str,
     (subject, id): (Subject, &str),
-    known: Value,
+    known: Option<&RawValue>,
 ) -> Answer<()> {
-    let unreadable = |e: serde_json::Error| ApiError::internal(format!("payment_event: {e}"));
+    let unreadable = |e: json::Wrong| ApiError::internal(format!("payment_event: {e}"));
     match subject {
         Subject::Payment => {
-            let known: Option<Reference> = serde_json::from_value(known).map_err(unreadable)?;
+            let known: Option<Reference> =
+                known.map(|known| json::read(known.get())).transpose().map_err(unreadable)?;
             confirm::later(cx, gateways, known.unwrap_or_else(|| Reference::orphan(provider, id)));
         }
         Subject::Payout => {
-            let known: Option<Payout> = serde_json::from_value(known).map_err(unreadable)?;
+            let known: Option<Payout> = known.map(|known| json::read(known.get())).transpose().map_err(unreadable)?;
             payouts::later(cx, known.unwrap_or_else(|| Payout::orphan(provider, id)));
         }
         Subject::Other => {}

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::decimal;
+use crate::json;
 
 /// A payment of ours as its row knows it: all that asking the provider again may need.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +26,7 @@ pub struct Reference {
     #[serde(default)]
     pub currency: String,
     /// What [`super::Created::Open`] gave us to keep.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::object")]
     pub data: Map<String, Value>,
     /// Digits behind the point, of every currency that the provider has here: an answer may be in another than ours.
     #[serde(default)]

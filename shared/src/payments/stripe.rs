@@ -5,6 +5,7 @@
 mod refunds;
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::{
@@ -12,7 +13,7 @@ use super::{
     Settings, Status, Subject, Truth, form, tag, wire,
 };
 use crate::http::{Incoming, Outgoing};
-use crate::json;
+use crate::json::{self, Tree};
 use crate::secret::hmac_matches;
 
 /// Answers keep the shape of this version, whatever the account's default is. A charge still shows its `dispute` in it.
@@ -85,7 +86,7 @@ impl<'a> Stripe<'a> {
 
 /// The key was used before with another body: whatever that made, exists.
 fn key_reused(answer: &Incoming) -> bool {
-    let body = json::read::<Value>(&answer.body).unwrap_or_default();
+    let body = json::read::<Tree>(&answer.body).unwrap_or_default().0;
     body.pointer("/error/type").and_then(Value::as_str) == Some("idempotency_error")
 }
 
@@ -98,9 +99,10 @@ struct PaymentIntent {
     amount_received: Option<i64>,
     currency: String,
     livemode: bool,
+    #[serde(default, deserialize_with = "json::some_object")]
     metadata: Option<Map<String, Value>>,
     /// An object where it was expanded, its id where it was not.
-    latest_charge: Option<Value>,
+    latest_charge: Option<Box<RawValue>>,
 }
 
 impl PaymentIntent {
@@ -173,7 +175,7 @@ impl Gateway for Stripe<'_> {
             return None;
         }
         let (amount, intent) = (read.amount(), read.claim());
-        let charge = read.latest_charge.and_then(|charge| serde_json::from_value::<Charge>(charge).ok());
+        let charge = read.latest_charge.and_then(|charge| json::read::<Charge>(charge.get()).ok());
         Some(Truth {
             status: match read.status.as_str() {
                 "succeeded" => Status::Success,

@@ -2,7 +2,8 @@
 //! rate. Which ones is decided in Postgres, by `payment_sweep`.
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::de::IgnoredAny;
+use serde_json::json;
 
 use super::confirm::{Confirmed, confirm};
 use super::{Payout, Reference, call, configured, gateway, payouts};
@@ -49,7 +50,7 @@ async fn recover(cx: &Cx<Clock>, mut payment: Reference) -> Answer<Confirmed> {
     let found = json!({
         "payment_id": payment.payment_id, "provider_payment_id": id, "environment": settings.environment,
     });
-    let _: Value = cx.service("payment_found", &found).await?;
+    cx.service::<IgnoredAny>("payment_found", &found).await?;
     payment.provider_payment_id = Some(id);
     confirm(cx, &payment).await
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{Claim, Created, Hint, Sent, Subject};
-use crate::json;
+use crate::json::{self, Tree};
 use crate::secret::{Secret, digest};
 
 /// A provider call has 8 s in total (N07).
@@ -70,7 +70,7 @@ pub fn stamped(header: &str, now_s: i64) -> Option<(&str, Vec<&str>)> {
 #[must_use]
 pub fn body(bytes: &[u8]) -> Option<Value> {
     json::check(bytes).ok()?;
-    json::read_bytes(bytes).ok()
+    json::read_bytes::<Tree>(bytes).ok().map(|tree| tree.0)
 }
 
 /// The id at a JSON pointer, which is text at one provider and a number at the next.

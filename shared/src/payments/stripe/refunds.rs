@@ -18,6 +18,7 @@ struct Refund {
     status: Option<String>,
     amount: i64,
     currency: String,
+    #[serde(default, deserialize_with = "json::some_object")]
     metadata: Option<Map<String, Value>>,
 }
 

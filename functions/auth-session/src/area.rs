@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use shared::edge::{Answer, ApiError, Reply};
 use shared::error::METHOD_NOT_ALLOWED;
+use shared::json;
 use shared::secret::digest;
 use uuid::Uuid;
 
@@ -43,7 +44,7 @@ fn chosen(visit: &Visit, ask: &Ask) -> Answer<Action> {
     let unknown = || ApiError::invalid("action", "must be register, login, refresh or logout");
     let named = match visit.cx.world.suffix.as_deref() {
         None => None,
-        Some(suffix) => Some(serde_json::from_value::<Action>(suffix.into()).map_err(|_| unknown())?),
+        Some(suffix) => Some(json::read(&json::quoted(suffix)).map_err(|_| unknown())?),
     };
     match (named, ask.action) {
         (Some(named), Some(action)) if named != action => Err(ApiError::invalid("action", "differs from the URL")),

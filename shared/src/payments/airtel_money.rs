@@ -241,7 +241,7 @@ impl Listener for AirtelMoney<'_> {
 
     fn hint(&self, notice: &Notice) -> Option<Hint> {
         let body = wire::body(&notice.body)?;
-        let status = body.pointer("/transaction/status_code")?.as_str()?;
+        let status = wire::at(&body, "/transaction/status_code")?.as_str()?;
         let id = self.payment_of(notice.token.as_deref()?, &body)?;
         let event = format!("payment.{}", status.to_ascii_lowercase());
         let about = Some((Subject::Payment, id.clone()));

@@ -61,7 +61,7 @@ pub fn number(amount: i64, exponent: u8) -> Box<RawValue> {
         Some((whole, fraction)) if fraction.bytes().all(|byte| byte == b'0') => whole.to_owned(),
         _ => text,
     };
-    RawValue::from_string(short).unwrap_or_else(|_| RawValue::NULL.to_owned())
+    json::read(&short).unwrap_or_else(|_| RawValue::NULL.to_owned())
 }
 
 #[cfg(test)]

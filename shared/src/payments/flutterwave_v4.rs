@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{
     Checkout, Created, Gateway, Hint, Intent, Listener, Notice, Reference, Session, Settings, Status, Subject, Truth,
@@ -154,7 +154,7 @@ impl Checkout for FlutterwaveV4<'_> {
         let network = intent.methods.first().and_then(|method| method.split('_').next()).unwrap_or_default();
         let customer = &intent.customer;
         let charge = Charging {
-            amount: RawValue::from_string(decimal::write(intent.amount, intent.exponent)).ok(),
+            amount: json::read(&decimal::write(intent.amount, intent.exponent)).ok(),
             currency: &intent.currency,
             reference: &intent.id,
             redirect_url: &intent.return_url,
@@ -179,11 +179,11 @@ impl Checkout for FlutterwaveV4<'_> {
                 if status == "success" && data.reference == intent.id && wire::plausible(&data.id) =>
             {
                 // Without an address the phone is asked.
-                let url = data.next_action.as_ref().and_then(|next| next.pointer("/redirect_url/url")?.as_str());
+                let url = data.next_action.as_ref().and_then(|next| wire::at(next, "/redirect_url/url")?.as_str());
                 Created::Open {
                     id: intent.id.clone(),
                     url: url.filter(|url| url.starts_with("http")).map(str::to_owned),
-                    data: Map::from_iter([("charge_id".to_owned(), data.id.into())]),
+                    data: wire::field("charge_id", data.id),
                 }
             }
             (status, _) => wire::not_created("flutterwave_v4", status),

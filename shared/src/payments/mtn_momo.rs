@@ -174,7 +174,7 @@ impl Listener for MtnMomo<'_> {
 
     fn hint(&self, notice: &Notice) -> Option<Hint> {
         let body = wire::body(&notice.body)?;
-        let status = body.pointer("/status")?.as_str()?;
+        let status = wire::at(&body, "/status")?.as_str()?;
         let id = called_back(&self.settings.tag_key, NAME, notice.token.as_deref()?)?;
         let event = format!("requesttopay.{}", status.to_ascii_lowercase());
         let about = Some((Subject::Payment, id.to_owned()));

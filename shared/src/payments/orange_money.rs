@@ -7,8 +7,8 @@
 //! The country `dev` is its sandbox and pays in `OUV`; for the others the configuration names the environment.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::{
@@ -234,7 +234,7 @@ impl Checkout for OrangeMoney<'_> {
     fn created(&self, intent: &Intent, answer: &Incoming) -> Created {
         match (answer.status, json::read::<Made>(&answer.body)) {
             (200..=299, Ok(made)) if !made.pay_token.is_empty() && made.payment_url.starts_with("http") => {
-                let mut data = Map::from_iter([("pay_token".to_owned(), json!(made.pay_token))]);
+                let mut data = wire::field("pay_token", made.pay_token);
                 if let Some(token) = made.notif_token.filter(|token| !token.is_empty()) {
                     data.insert("notif_token".to_owned(), Value::String(token));
                 }
@@ -254,8 +254,8 @@ impl Listener for OrangeMoney<'_> {
     fn hint(&self, notice: &Notice) -> Option<Hint> {
         let body = wire::body(&notice.body)?;
         // Required here, so that what is missing there can never equal what is missing here.
-        let proof = body.pointer("/notif_token")?.as_str().filter(|token| is_token(token))?;
-        let status = body.pointer("/status")?.as_str()?;
+        let proof = wire::at(&body, "/notif_token")?.as_str().filter(|token| is_token(token))?;
+        let status = wire::at(&body, "/status")?.as_str()?;
         let about = Some((Subject::Payment, self.payment_of(notice.token.as_deref()?)?));
         let event = format!("webpayment.{}", status.to_ascii_lowercase());
         let hint = wire::hint(&event, STATUSES.contains(&status), about, &[proof, status], &notice.body)?;

@@ -87,7 +87,7 @@ impl<'a> Stripe<'a> {
 /// The key was used before with another body: whatever that made, exists.
 fn key_reused(answer: &Incoming) -> bool {
     let body = json::read::<Tree>(&answer.body).unwrap_or_default().0;
-    body.pointer("/error/type").and_then(Value::as_str) == Some("idempotency_error")
+    wire::at(&body, "/error/type").and_then(Value::as_str) == Some("idempotency_error")
 }
 
 #[derive(Deserialize)]
@@ -243,7 +243,7 @@ impl Checkout for Stripe<'_> {
                 if wire::plausible(&id) && secret.len() <= 300 && secret.bytes().all(|b| b.is_ascii_graphic()) =>
             {
                 let url = self.page(&id, &secret);
-                Created::Open { id, url, data: Map::from_iter([("client_secret".to_owned(), secret.into())]) }
+                Created::Open { id, url, data: wire::field("client_secret", secret) }
             }
             (status, _) if key_reused(answer) => Created::Unknown(format!("stripe answered {status}: key reused")),
             (status, _) => wire::not_created("stripe", status),

@@ -176,7 +176,7 @@ impl Listener for Wave<'_> {
 
     fn hint(&self, notice: &Notice) -> Option<Hint> {
         let body = wire::body(&notice.body)?;
-        let event = body.pointer("/type")?.as_str()?;
+        let event = wire::at(&body, "/type")?.as_str()?;
         let id = wire::id_at(&body, "/id")?;
         if EVENTS.contains(&event) {
             let session = wire::id_at(&body, "/data/id").filter(|session| is_session(session))?;

@@ -73,10 +73,24 @@ pub fn body(bytes: &[u8]) -> Option<Value> {
     json::read_bytes::<Tree>(bytes).ok().map(|tree| tree.0)
 }
 
+/// What is in these fields, one within the other: `/data/id`. No name of ours has a slash, and none is a number.
+#[must_use]
+pub fn at<'a>(body: &'a Value, pointer: &str) -> Option<&'a Value> {
+    pointer.split('/').skip(1).try_fold(body, |value, name| value.get(name))
+}
+
+/// An object with one text.
+#[must_use]
+pub fn field(name: &str, text: String) -> Map<String, Value> {
+    let mut object = Map::new();
+    object.insert(name.to_owned(), Value::String(text));
+    object
+}
+
 /// The id at a JSON pointer, which is text at one provider and a number at the next.
 #[must_use]
 pub fn id_at(body: &Value, pointer: &str) -> Option<String> {
-    match body.pointer(pointer)? {
+    match at(body, pointer)? {
         Value::String(id) => plausible(id).then(|| id.clone()),
         Value::Number(id) => id.as_u64().map(|id| id.to_string()),
         _ => None,

@@ -1,3 +1,5 @@
+use serde_json::{Map, json};
+
 use super::*;
 
 const ID: &str = "6f1c2d3e-0000-4000-8000-000000000001";

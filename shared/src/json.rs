@@ -84,6 +84,4 @@ fn checked(body: &[u8]) -> Answer<&str> {
 }
 
 #[cfg(test)]
-mod oracle;
-#[cfg(test)]
 mod tests;

@@ -176,7 +176,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
                 self.enter()?;
                 let value = visitor.visit_enum(Variant { name: self.name()?, reader: Some(self) })?;
                 self.depth += 1;
-                self.expect(b'}')?;
+                self.past(b'}')?;
                 Ok(value)
             }
             _ => Err(Wrong::json()),

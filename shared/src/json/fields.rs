@@ -47,7 +47,7 @@ impl<'a> Fields<'a> {
 
 fn all<'a>(reader: &mut Reader<'a>) -> Read<Vec<(Cow<'a, str>, &'a str)>> {
     let mut all = Vec::new();
-    reader.expect(b'{')?;
+    reader.past(b'{')?;
     while reader.more(b'}', all.is_empty())? {
         all.push((reader.name()?, reader.raw()?));
     }
@@ -83,7 +83,7 @@ pub fn string(text: &str) -> Result<String, Odd> {
 pub fn items(text: &str) -> Result<Vec<&str>, Odd> {
     alone(text, |reader| {
         let mut all = Vec::new();
-        reader.expect(b'[')?;
+        reader.past(b'[')?;
         while reader.more(b']', all.is_empty())? {
             all.push(reader.raw()?);
         }

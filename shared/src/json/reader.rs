@@ -11,7 +11,6 @@ pub type Read<T> = Result<T, Wrong>;
 /// How deep serde's types may nest; what is skipped may be deeper.
 const MAX_DEPTH: u8 = 127;
 
-#[derive(Clone)]
 pub struct Reader<'a> {
     text: &'a str,
     at: usize,
@@ -51,7 +50,7 @@ impl<'a> Reader<'a> {
         self.at += 1;
     }
 
-    pub fn expect(&mut self, byte: u8) -> Read<()> {
+    pub fn past(&mut self, byte: u8) -> Read<()> {
         if self.peek() != byte {
             return Err(Wrong::json());
         }
@@ -88,7 +87,7 @@ impl<'a> Reader<'a> {
 
     /// A text as it is written, without its quotes. Half a surrogate is let through: who decodes it refuses it.
     fn quoted(&mut self) -> Read<&'a str> {
-        self.expect(b'"')?;
+        self.past(b'"')?;
         let start = self.at;
         loop {
             match self.next() {
@@ -112,7 +111,7 @@ impl<'a> Reader<'a> {
     /// The name of a field, past the colon behind it.
     pub fn name(&mut self) -> Read<Cow<'a, str>> {
         let name = self.string()?;
-        self.expect(b':')?;
+        self.past(b':')?;
         Ok(name)
     }
 
@@ -195,7 +194,7 @@ impl<'a> Reader<'a> {
     fn past_name(&mut self, close: u8) -> Read<()> {
         if close == b'}' {
             self.quoted()?;
-            self.expect(b':')?;
+            self.past(b':')?;
         }
         Ok(())
     }

@@ -2,6 +2,8 @@ use super::*;
 use crate::money::Amount;
 use proptest::prelude::*;
 
+mod oracle;
+
 #[derive(Debug, PartialEq, serde::Deserialize)]
 struct Ask {
     amount: Option<Amount>,

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{Object, Tree};
+use crate::json::{self, Object, Tree};
 use crate::money::{Amount, Currency};
 use crate::text;
 
@@ -95,7 +95,7 @@ fn fault(said: &str) -> String {
 
 #[track_caller]
 fn agree<T: DeserializeOwned + PartialEq + Debug>(text: &str) {
-    let (ours, theirs) = (super::read::<T>(text), reference::<T>(text));
+    let (ours, theirs) = (json::read::<T>(text), reference::<T>(text));
     let is_json = serde_json::from_str::<Value>(text).is_ok();
     match (ours, theirs) {
         (Ok(ours), Ok(theirs)) => assert_eq!(ours, theirs, "{text}"),
@@ -109,9 +109,9 @@ fn agree<T: DeserializeOwned + PartialEq + Debug>(text: &str) {
 
 /// Ours of any shape beside serde_json's.
 fn agree_on_tree(text: &str) {
-    let (tree, value) = (super::read::<Tree>(text), super::read::<Value>(text));
+    let (tree, value) = (json::read::<Tree>(text), json::read::<Value>(text));
     assert_eq!(tree.map(|tree| tree.0), value, "{text}");
-    let (object, map) = (super::read::<Option<Object>>(text), super::read::<Option<Map<String, Value>>>(text));
+    let (object, map) = (json::read::<Option<Object>>(text), json::read::<Option<Map<String, Value>>>(text));
     assert_eq!(object.map(|object| object.map(|object| object.0)), map, "{text}");
 }
 
@@ -127,9 +127,9 @@ fn agree_on_all(text: &str) {
     agree::<f64>(text);
     agree::<String>(text);
     let raw = |text| serde_json::from_str::<&RawValue>(text).ok().map(RawValue::get);
-    assert_eq!(super::read::<&RawValue>(text).ok().map(RawValue::get), raw(text), "{text}");
-    assert_eq!(super::read::<Box<RawValue>>(text).ok().as_deref().map(RawValue::get), raw(text), "{text}");
-    assert_eq!(super::read::<serde::de::IgnoredAny>(text).is_ok(), raw(text).is_some(), "{text}");
+    assert_eq!(json::read::<&RawValue>(text).ok().map(RawValue::get), raw(text), "{text}");
+    assert_eq!(json::read::<Box<RawValue>>(text).ok().as_deref().map(RawValue::get), raw(text), "{text}");
+    assert_eq!(json::read::<serde::de::IgnoredAny>(text).is_ok(), raw(text).is_some(), "{text}");
 }
 
 #[test]

@@ -28,9 +28,12 @@ const CLASSES: [&str; 6] = [
 /// wasm-bindgen's notes to itself: pairs of texts, of which the second describes what one macro was written on.
 const NOTES: &[u8] = b"__wasm_bindgen_unstable";
 
-/// What cargo must be told, so that it links without them.
-pub fn linker() -> [(&'static str, OsString); 2] {
-    [
+/// What cargo must be told, so that it links without them. Where there is no POSIX shell it links with them, and is some 5 KB larger.
+pub fn linker() -> Vec<(&'static str, OsString)> {
+    if !cfg!(unix) {
+        return Vec::new();
+    }
+    vec![
         ("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", house::root().join("scripts/src/slim/linker.sh").into()),
         ("UNMADE", CLASSES.join(" ").to_ascii_lowercase().into()),
     ]
@@ -101,9 +104,8 @@ fn holds(text: &[u8], part: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::Permissions;
-    use std::os::unix::fs::PermissionsExt as _;
-    use std::process::Command;
+    #[cfg(unix)]
+    use std::{fs::Permissions, os::unix::fs::PermissionsExt as _, process::Command};
 
     use super::wasm::text;
     use super::*;
@@ -140,12 +142,13 @@ mod tests {
     }
 
     #[test]
+    #[cfg(unix)]
     fn the_linker_is_asked_for_everything_but_those_classes() {
         let dir = tempfile::tempdir().unwrap();
         let linker = dir.path().join("rust-lld");
         fs::write(&linker, "#!/bin/sh\nprintf '%s\\n' \"$@\"\n").unwrap();
         fs::set_permissions(&linker, Permissions::from_mode(0o755)).unwrap();
-        let [(_, script), (name, classes)] = super::linker();
+        let [(_, script), (name, classes)] = &super::linker()[..] else { panic!("a shell is here") };
         let asked = [
             "-flavor",
             "wasm",

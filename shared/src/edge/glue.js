@@ -16,6 +16,12 @@ export function whole(request) {
   return said;
 }
 
+// A text of the environment; empty when it is not set.
+export function setting(env, name) {
+  const value = env[name];
+  return typeof value === 'string' ? value : '';
+}
+
 const encoder = new TextEncoder();
 
 // The same, written where it is read: how long it is, or 0 when there is not so much room.

@@ -12,6 +12,9 @@ use crate::http::Lost;
 
 #[wasm_bindgen(module = "/src/edge/glue.js")]
 extern "C" {
+    /// A text of the environment; empty when it is not set.
+    #[wasm_bindgen(js_name = setting)]
+    pub fn text(env: &JsValue, name: &str) -> String;
     fn whole(request: &Request) -> String;
     fn head(request: &Request, room: &mut [u8]) -> u32;
     fn post(wait: u32, parts: &str, timeout_ms: u32);
@@ -155,11 +158,6 @@ pub async fn told_text(response: &Response, timeout_ms: u32) -> Result<String, L
         (1, _) => Err(Lost::TimedOut),
         (_, text) => text.as_string().ok_or(Lost::Unreachable),
     }
-}
-
-/// A text of the environment; empty when it is not set.
-pub fn text(env: &JsValue, name: &str) -> String {
-    Reflect::get(env, &JsValue::from_str(name)).ok().and_then(|value| value.as_string()).unwrap_or_default()
 }
 
 /// A binding of the environment.

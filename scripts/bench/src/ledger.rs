@@ -20,8 +20,10 @@ use crate::{Plan, Settings, Suite};
 
 mod books;
 mod drive;
+mod leaves;
 mod pgbench;
 mod table;
+mod written;
 
 use books::Books;
 pub use books::raise_limits;
@@ -77,9 +79,11 @@ impl fmt::Display for Case {
 enum Subject {
     /// A transfer as a user asks for it, with everything that belongs to it, sent by this program.
     Ours,
-    /// The same statements, sent by pgbench.
+    /// The rows that such a transfer leaves and nothing else: the floor of what it promises.
+    Rows,
+    /// The statements of `ours`, sent by pgbench.
     Pgbench,
-    /// Two updates of a plain table, sent by pgbench: the floor.
+    /// Two updates of a plain table, sent by pgbench: the floor of any transfer.
     Bare,
     /// `ledger.post` alone, from a wallet to a wallet, sent by this program.
     Post,
@@ -88,11 +92,12 @@ enum Subject {
 }
 
 impl Subject {
-    const ALL: [Self; 5] = [Self::Ours, Self::Pgbench, Self::Bare, Self::Post, Self::Merchant];
+    const ALL: [Self; 6] = [Self::Ours, Self::Rows, Self::Pgbench, Self::Bare, Self::Post, Self::Merchant];
 
     fn name(self) -> &'static str {
         match self {
             Self::Ours => "ours",
+            Self::Rows => "rows",
             Self::Pgbench => "pgbench",
             Self::Bare => "bare",
             Self::Post => "post",
@@ -100,9 +105,13 @@ impl Subject {
         }
     }
 
-    /// A merchant is one: there is nothing to spread.
+    /// A merchant is one: there is nothing to spread. Of a wallet that all pay no client knows the balance without asking.
     fn takes_part(self, case: Case) -> bool {
-        self != Self::Merchant || case.pattern == Pattern::Hot
+        match self {
+            Self::Merchant => case.pattern == Pattern::Hot,
+            Self::Rows => case.pattern == Pattern::Spread,
+            Self::Ours | Self::Pgbench | Self::Bare | Self::Post => true,
+        }
     }
 }
 
@@ -178,6 +187,7 @@ struct Hall<'a> {
 
 impl Hall<'_> {
     async fn rounds(&mut self) -> Result<Vec<Ledger>> {
+        self.compare().await?;
         let entrants = entrants(self.pgbench.is_some());
         let mut turns: BTreeMap<(Case, Subject), Vec<Turn>> = BTreeMap::new();
         for round in 1..=self.plan.rounds {
@@ -194,6 +204,13 @@ impl Hall<'_> {
             self.books.check().await?;
         }
         Ok(entrants.into_iter().filter_map(|entrant| Some(row(entrant, turns.get(&entrant)?))).collect())
+    }
+
+    /// Before anything is timed: a transfer that leaves more than `rows` has another floor.
+    async fn compare(&self) -> Result<()> {
+        let crowd = Crowd { callers: self.plan.callers, case: Case::new(Pattern::Spread, 1) };
+        let ours = drive::leaves(Subject::Ours, crowd, self.books).await?;
+        leaves::compare(&ours, &drive::leaves(Subject::Rows, crowd, self.books).await?)
     }
 
     async fn fire(&mut self, case: Case, subject: Subject) -> Result<Turn> {

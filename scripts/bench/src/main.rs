@@ -134,7 +134,7 @@ impl Settings {
             Suite::Cold | Suite::Size | Suite::Soak | Suite::Scale => (5, 3.0, 10.0, 400),
             // Of a quarter of the saturation there have to be enough for a p99.
             Suite::Open => (5, 5.0, 5.0, 400),
-            // 27 turns a round: less than four minutes.
+            // 30 turns a round: less than four minutes.
             Suite::Ledger => (3, 1.0, 0.75, 2000),
             Suite::Edit => (3, 3.0, 10.0, 400),
         };

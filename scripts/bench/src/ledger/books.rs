@@ -65,7 +65,7 @@ impl Books {
     /// So many postings were answered with success.
     pub fn answered(&mut self, subject: Subject, count: usize) {
         match subject {
-            Subject::Ours | Subject::Pgbench | Subject::Post => self.transfers += count,
+            Subject::Ours | Subject::Rows | Subject::Pgbench | Subject::Post => self.transfers += count,
             Subject::Merchant => self.purchases += count,
             Subject::Bare => {}
         }

@@ -9,11 +9,12 @@ fn cases_are_called_by_their_pattern_and_their_clients() {
 }
 
 #[test]
-fn without_pgbench_its_rows_are_left_out_and_a_merchant_is_always_hot() {
+fn without_pgbench_its_rows_are_left_out_and_a_merchant_is_always_hot_and_the_floor_never() {
     let (all, ours) = (entrants(true), entrants(false));
-    assert_eq!((all.len(), ours.len()), (27, 15));
+    assert_eq!((all.len(), ours.len()), (30, 18));
     assert!(ours.iter().all(|(_, subject)| !matches!(subject, Subject::Pgbench | Subject::Bare)));
     assert!(all.iter().all(|(case, subject)| *subject != Subject::Merchant || case.pattern == Pattern::Hot));
+    assert!(all.iter().all(|(case, subject)| *subject != Subject::Rows || case.pattern == Pattern::Spread));
 }
 
 #[test]
